@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Brings Debian's packages: `. conf/build/packages.sh; packages_need $PACKAGES_BUILD`.
+# Asks apt only for what is missing, so that a second run needs neither root nor network.
+
+PACKAGES_BUILD="build-essential cmake ninja-build pkg-config
+    libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswresample-dev libswscale-dev
+    libuv1-dev libh2o-dev libssl-dev zlib1g-dev libjansson-dev libsqlite3-dev libsodium-dev
+    libyaml-dev libseccomp-dev"
+PACKAGES_RUN="ffmpeg qrencode util-linux iproute2"
+PACKAGES_TEST="libcmocka-dev ffmpeg mkvtoolnix python3 python3-pytest python3-pytest-xdist
+    python3-yaml python3-jsonschema chromium clang-14 clang-format-14 clang-tidy-14
+    libclang-rt-14-dev valgrind git fonts-dejavu-core procps"
+
+packages_missing() {
+    for package; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -q '^installed$' ||
+            printf '%s ' "$package"
+    done
+}
+
+packages_need() {
+    missing=$(packages_missing "$@")
+    # Any npm will do; Debian's own would push another Node.js off the machine.
+    command -v npm >/dev/null 2>&1 || missing="$missing npm"
+    [ -n "$missing" ] || return 0
+    command -v apt-get >/dev/null 2>&1 || {
+        echo "matinee: needs these packages of Debian 12, and there is no apt-get: $missing" >&2
+        return 1
+    }
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null 2>&1 || {
+            echo "matinee: needs these packages; install them as root, then run this again:" >&2
+            echo "    apt-get install --no-install-recommends $missing" >&2
+            return 1
+        }
+        as_root=sudo
+    fi
+    echo "matinee: installing $missing"
+    $as_root apt-get update -qq &&
+        $as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
