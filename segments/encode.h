@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The encoders and what they are told: x264 for pictures, libavcodec's own AAC for sound. A new one
+ * is opened for each segment (decision 24); what it puts into the init segment depends on nothing
+ * but the settings. Internal to segments/. Threads: each encoder belongs to one at a time. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/why.h"
+#include "segments/plan.h"
+#include "segments/segments.h"
+
+/* Rises whenever encoders are told something else: it stands in the version of the engine, and so in
+ * the URLs (decision 2). */
+#define ENCODE_SETTINGS 3
+
+struct AVCodecContext;
+
+struct encode_video {
+    uint32_t width, height;
+    uint32_t fps_num, fps_den;
+    uint8_t color_primaries, color_transfer, color_matrix; /* ISO 23091-2 */
+    uint32_t maxrate, bufsize;                             /* of the VBV, bit/s and bits */
+    const char *preset;
+    uint32_t threads;
+    uint32_t frames; /* of the segment; 0: not known */
+};
+
+/* The settings of a video transcode of `plan`; borrows from `options`. */
+struct encode_video encode_video_settings(const struct plan *plan,
+                                          const struct plan_rendition *rendition,
+                                          const struct engine_options *options);
+/* BAD_MEDIA: x264 does not take them. */
+MUST_CHECK enum err encode_video_open(const struct encode_video *settings,
+                                      struct AVCodecContext **out, struct why *why);
+/* avcC (ISO 14496-15 5.3.3.1) of an open encoder; the caller's (mem_free). BAD_MEDIA. */
+MUST_CHECK enum err encode_video_config(const struct AVCodecContext *encoder, uint8_t **out,
+                                        size_t *size);
+/* Most frames that are shown after one that is coded later. */
+uint32_t encode_video_reorder(const struct AVCodecContext *encoder);
+/* Appends an access unit in Annex B form (start codes) with 4 byte lengths instead, x264's notes on
+ * itself left out. The bytes appended. BAD_MEDIA: no start code in it. */
+MUST_CHECK enum err encode_video_append(const uint8_t *bytes, size_t size, struct str *out,
+                                        uint32_t *appended);
+
+/* BAD_MEDIA: no such rate. */
+MUST_CHECK enum err encode_audio_open(uint32_t rate, struct AVCodecContext **out, struct why *why);
+/* The nearest rate AAC has (ISO 14496-3 1.6.3.4) that is not below `rate`; 48000 beyond. */
+uint32_t encode_audio_rate(uint32_t rate);
+
+void encode_close(struct AVCodecContext **encoder);
+
+/* The number of x264's build, out of its mouth; 0: it does not say. */
+uint32_t encode_x264_build(void);

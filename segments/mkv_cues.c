@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The index: Cues (RFC 9559 5.1.5, 22), trusted only after a sample of it was compared with the
+ * clusters it points to; the scan of all clusters where there is none; the ends of a track; and
+ * places to begin from. */
+#include "segments/mkv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* 48 hours with a cue every 0.1 s of 40 bytes are 66 MiB: nobody writes that. */
+#define CUES_LIMIT (UINT64_C(64) * 1024 * 1024)
+/* Elements looked at in a cluster before we say that the cue's block is not in it. */
+#define CHECK_BLOCKS 2000
+/* Where the first packet of a track is looked for, from the first cluster on. */
+#define FIRST_BYTES (UINT64_C(16) * 1024 * 1024)
+/* How far back from the end the last packet of a track is looked for, doubling from the first. */
+#define TAIL_FIRST_BYTES (UINT64_C(1) * 1024 * 1024)
+#define TAIL_LAST_BYTES  (UINT64_C(64) * 1024 * 1024)
+
+struct key_list {
+    struct key *items;
+    size_t count, room;
+};
+
+/* One CuePoint: a key for each of its positions that is of this track. */
+static void read_cue_point(const struct mkv *mkv, uint32_t track, const struct ebml_element *point,
+                           struct key_list *keys)
+{
+    struct ebml_element field, inner;
+    struct ebml_span span = ebml_children(point);
+    uint64_t time = UINT64_MAX;
+    while (ebml_next(&span, &field)) {
+        if (field.id == MKV_CUE_TIME)
+            time = ebml_uint(&field, 0);
+        if (field.id != MKV_CUE_TRACK_POSITIONS)
+            continue;
+        uint64_t number = 0, cluster = UINT64_MAX, relative = 0;
+        struct ebml_span fields = ebml_children(&field);
+        while (ebml_next(&fields, &inner)) {
+            if (inner.id == MKV_CUE_TRACK)
+                number = ebml_uint(&inner, 0);
+            else if (inner.id == MKV_CUE_CLUSTER_POSITION)
+                cluster = ebml_uint(&inner, 0);
+            else if (inner.id == MKV_CUE_RELATIVE_POSITION)
+                relative = ebml_uint(&inner, 0);
+        }
+        if (number != mkv->tracks[track].number ||
+            time > (uint64_t) (TIME_LIMIT_NS / mkv->scale_ns) ||
+            cluster >= mkv->segment_end - mkv->segment)
+            continue;
+        mem_grow(keys->items, keys->count, keys->room);
+        keys->items[keys->count++] = (struct key){
+            .pts_ns = mkv_pts_ns(mkv, track, (int64_t) time),
+            .pos = mkv->segment + cluster,
+            .relative = relative <= UINT32_MAX ? (uint32_t) relative : 0,
+        };
+    }
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+    const struct key *a = left, *b = right;
+    if (a->pts_ns != b->pts_ns)
+        return a->pts_ns < b->pts_ns ? -1 : 1;
+    return (a->pos > b->pos) - (a->pos < b->pos);
+}
+
+/* In order of time, one key a time, and places that rise with it: the rest is a lie. */
+static void sort_keys(struct key_list *keys)
+{
+    if (keys->count > 1)
+        qsort(keys->items, keys->count, sizeof *keys->items, compare_keys);
+    size_t kept = 0;
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct key *last = kept > 0 ? &keys->items[kept - 1] : NULL;
+        if (last == NULL ||
+            (keys->items[i].pts_ns > last->pts_ns && keys->items[i].pos >= last->pos))
+            keys->items[kept++] = keys->items[i];
+    }
+    keys->count = kept;
+}
+
+/* Loads the Cues element. NOT_FOUND with the reason. The caller's (mem_free). */
+static enum err load_cues(struct mkv *mkv, struct reader *reader, uint8_t **out, size_t *size,
+                          struct why *why)
+{
+    CLEANUP(mem_free_at) struct window *window = mem_new(struct window);
+    struct ebml_header header;
+    if (mkv->cues == 0)
+        return why_set(why, ERR_NOT_FOUND, NULL, "the file has no index");
+    window_init(window, reader);
+    enum err err = ebml_read_header(window, mkv->cues, &header);
+    if (err == ERR_BAD_MEDIA || err == ERR_NOT_FOUND ||
+        (err == OK && (header.id != MKV_CUES || header.is_unknown_size)))
+        return why_set(why, ERR_NOT_FOUND, NULL, "the file's index is not where it should be");
+    if (err != OK)
+        return err;
+    err = window_load(reader, mkv->cues + header.header_size, header.size, CUES_LIMIT, out);
+    if (err == ERR_LIMIT || err == ERR_NOT_FOUND)
+        return why_set(why, ERR_NOT_FOUND, NULL, "the file's index is cut off");
+    *size = (size_t) header.size;
+    return err;
+}
+
+/* Looks for the key's packet in the cluster that the cue names. */
+static enum err check_key(struct mkv *mkv, struct reader *reader, uint32_t track,
+                          const struct key *key, bool *is_true)
+{
+    struct cursor *cursor = NULL;
+    struct ebml_header header;
+    CLEANUP(mem_free_at) struct window *window = mem_new(struct window);
+    *is_true = false;
+    window_init(window, reader);
+    enum err err = ebml_read_header(window, key->pos, &header);
+    if (err == ERR_BAD_MEDIA || err == ERR_NOT_FOUND || (err == OK && header.id != MKV_CLUSTER))
+        return OK;
+    if (err != OK)
+        return err;
+    err = mkv_cursor(&mkv->base, reader, UINT64_C(1) << track, key->pos, &cursor);
+    struct packet packet;
+    for (unsigned i = 0; i < CHECK_BLOCKS && err == OK; i++) {
+        err = cursor->next(cursor, &packet);
+        if (err != OK || packet.pos != key->pos)
+            break;
+        *is_true = packet.pts_ns == key->pts_ns && packet.is_key;
+        if (*is_true)
+            break;
+    }
+    cursor_close(&cursor);
+    return err == ERR_NOT_FOUND || err == ERR_BAD_MEDIA ? OK : err;
+}
+
+/* First, middle and last, as far as they are here; the first in any case. */
+static enum err check_sample(struct mkv *mkv, struct reader *reader, uint32_t track,
+                             const struct key_list *keys, struct why *why)
+{
+    size_t places[] = {0, keys->count / 2, keys->count - 1};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const struct key *key = &keys->items[places[i]];
+        if (i > 0 && (places[i] == places[i - 1] || !reader_has(reader, key->pos, 1)))
+            continue;
+        bool is_true = false;
+        enum err err = check_key(mkv, reader, track, key, &is_true);
+        if (err != OK)
+            return err;
+        if (!is_true)
+            return why_set(why, ERR_NOT_FOUND, NULL,
+                           "the file's index does not agree with its pictures");
+    }
+    return OK;
+}
+
+enum err mkv_keys(struct container *container, struct reader *reader, uint32_t track,
+                  struct key **out, size_t *count, struct why *why)
+{
+    struct mkv *mkv = mkv_of(container);
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    size_t size = 0;
+    struct key_list keys = {0};
+    enum err err = load_cues(mkv, reader, &bytes, &size, why);
+    if (err != OK)
+        return err;
+    struct ebml_element point;
+    struct ebml_span span = {bytes, size};
+    while (ebml_next(&span, &point))
+        if (point.id == MKV_CUE_POINT)
+            read_cue_point(mkv, track, &point, &keys);
+    sort_keys(&keys);
+    if (keys.count == 0)
+        err = why_set(why, ERR_NOT_FOUND, NULL, "the file's index does not list this track");
+    else
+        err = check_sample(mkv, reader, track, &keys, why);
+    if (err != OK) {
+        mem_free(keys.items);
+        return err;
+    }
+    *out = keys.items;
+    *count = keys.count;
+    return OK;
+}
+
+enum err mkv_scan(struct container *container, struct reader *reader, uint32_t track,
+                  container_progress_fn *progress, void *ctx, struct key **out, size_t *count)
+{
+    struct mkv *mkv = mkv_of(container);
+    struct cursor *cursor = NULL;
+    struct key_list keys = {0};
+    struct packet packet;
+    uint64_t told = 0;
+    double length = (double) (mkv->segment_end - mkv->segment + 1);
+    enum err err = mkv_cursor(container, reader, UINT64_C(1) << track, 0, &cursor);
+    while (err == OK && (err = cursor->next(cursor, &packet)) == OK) {
+        if (packet.is_key) {
+            mem_grow(keys.items, keys.count, keys.room);
+            keys.items[keys.count++] = (struct key){packet.pts_ns, packet.pos, packet.offset, 0};
+        }
+        if (progress != NULL && packet.offset - told > (mkv->segment_end - mkv->segment) / 128) {
+            told = packet.offset;
+            progress(ctx, (double) (told - mkv->segment) / length);
+        }
+    }
+    cursor_close(&cursor);
+    if (err != ERR_NOT_FOUND && err != ERR_BAD_MEDIA) {
+        mem_free(keys.items);
+        return err;
+    }
+    sort_keys(&keys);
+    *out = keys.items;
+    *count = keys.count;
+    return OK;
+}
+
+/* The first packet of the track, looked for from the first cluster on. */
+static enum err find_first(struct mkv *mkv, struct reader *reader, uint32_t track,
+                           int64_t *first_ns)
+{
+    struct cursor *cursor = NULL;
+    struct packet packet;
+    enum err err = mkv_cursor(&mkv->base, reader, UINT64_C(1) << track, 0, &cursor);
+    if (err != OK)
+        return err;
+    mkv_cursor_set_limit(cursor, mkv->first_cluster + FIRST_BYTES);
+    err = cursor->next(cursor, &packet);
+    if (err == OK)
+        *first_ns = packet.pts_ns;
+    cursor_close(&cursor);
+    return err == ERR_BAD_MEDIA ? ERR_NOT_FOUND : err;
+}
+
+/* The two latest times of a walk, to tell how long the last frame lasts where nothing says so. */
+struct last_times {
+    int64_t last_ns, before_ns, last_duration_ns;
+    bool has_last, has_before;
+};
+
+static void note_time(struct last_times *times, const struct packet *packet)
+{
+    int64_t pts = packet->pts_ns;
+    if (!times->has_last || pts > times->last_ns) {
+        times->before_ns = times->last_ns;
+        times->has_before = times->has_last;
+        times->last_ns = pts;
+        times->last_duration_ns = packet->duration_ns;
+        times->has_last = true;
+    } else if (pts < times->last_ns && (!times->has_before || pts > times->before_ns)) {
+        times->before_ns = pts;
+        times->has_before = true;
+    }
+}
+
+/* The latest end of the track's packets from `from` to the end. NOT_FOUND: none there. */
+static enum err find_end_from(struct mkv *mkv, struct reader *reader, uint32_t track, uint64_t from,
+                              int64_t *end_ns)
+{
+    struct cursor *cursor = NULL;
+    struct packet packet;
+    struct last_times times = {0};
+    enum err err = mkv_cursor(&mkv->base, reader, UINT64_C(1) << track, from, &cursor);
+    while (err == OK && (err = cursor->next(cursor, &packet)) == OK)
+        note_time(&times, &packet);
+    cursor_close(&cursor);
+    if (err != ERR_NOT_FOUND && err != ERR_BAD_MEDIA)
+        return err;
+    if (!times.has_last)
+        return ERR_NOT_FOUND;
+    int64_t duration = times.last_duration_ns;
+    if (duration == 0)
+        duration = mkv->tracks[track].frame_ns;
+    if (duration == 0 && times.has_before && times.last_ns - times.before_ns < NS_PER_S)
+        duration = times.last_ns - times.before_ns;
+    *end_ns = times.last_ns + duration;
+    return OK;
+}
+
+/* The cluster that the last cue of any track names; NOT_FOUND where there is none. */
+static enum err find_last_cue(struct mkv *mkv, struct reader *reader, uint64_t *out)
+{
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    size_t size = 0;
+    uint64_t last = 0;
+    struct ebml_element point, field, inner;
+    enum err err = load_cues(mkv, reader, &bytes, &size, NULL);
+    if (err != OK)
+        return err;
+    struct ebml_span points = {bytes, size};
+    while (ebml_next(&points, &point)) {
+        struct ebml_span fields = ebml_children(&point);
+        while (ebml_next(&fields, &field)) {
+            struct ebml_span positions = ebml_children(&field);
+            while (field.id == MKV_CUE_TRACK_POSITIONS && ebml_next(&positions, &inner)) {
+                uint64_t cluster = ebml_uint(&inner, 0);
+                if (inner.id == MKV_CUE_CLUSTER_POSITION && cluster > last &&
+                    cluster < mkv->segment_end - mkv->segment)
+                    last = cluster;
+            }
+        }
+    }
+    *out = mkv->segment + last;
+    return last > 0 ? OK : ERR_NOT_FOUND;
+}
+
+/* From the last cue's cluster; without cues, or if that names none of ours, from a cluster ever
+ * further from the end. */
+static enum err find_end(struct mkv *mkv, struct reader *reader, uint32_t track, int64_t *end_ns)
+{
+    uint64_t from = 0;
+    enum err err = find_last_cue(mkv, reader, &from);
+    if (err == OK)
+        err = find_end_from(mkv, reader, track, from, end_ns);
+    for (uint64_t back = TAIL_FIRST_BYTES; err == ERR_NOT_FOUND && back <= TAIL_LAST_BYTES;
+         back *= 4) {
+        uint64_t most = mkv->segment_end - mkv->first_cluster;
+        from = mkv->segment_end - (back < most ? back : most);
+        err = mkv_find_cluster(mkv, reader, from, mkv->segment_end, &from);
+        if (err == OK)
+            err = find_end_from(mkv, reader, track, from, end_ns);
+        if (back >= most)
+            break;
+    }
+    return err;
+}
+
+enum err mkv_span(struct container *container, struct reader *reader, uint32_t track,
+                  int64_t *first_ns, int64_t *end_ns)
+{
+    struct mkv *mkv = mkv_of(container);
+    int64_t first = 0, end = 0;
+    if (mkv->first_cluster == 0)
+        return ERR_NOT_FOUND;
+    enum err err = find_first(mkv, reader, track, &first);
+    if (err == OK)
+        err = find_end(mkv, reader, track, &end);
+    if (err != OK)
+        return err;
+    *first_ns = first;
+    *end_ns = end > first ? end : first;
+    return OK;
+}
+
+/* The time of the first packet at or after `from`, and the cluster it stands in. */
+static enum err probe_time(struct mkv *mkv, struct reader *reader, uint64_t tracks, uint64_t from,
+                           uint64_t limit, uint64_t *cluster, int64_t *time_ns)
+{
+    struct cursor *cursor = NULL;
+    struct packet packet;
+    enum err err = mkv_find_cluster(mkv, reader, from, limit, cluster);
+    if (err == OK)
+        err = mkv_cursor(&mkv->base, reader, tracks, *cluster, &cursor);
+    if (err != OK)
+        return err;
+    mkv_cursor_set_limit(cursor, limit);
+    err = cursor->next(cursor, &packet);
+    if (err == OK) {
+        *cluster = packet.pos;
+        *time_ns = packet.pts_ns;
+    }
+    cursor_close(&cursor);
+    return err == ERR_BAD_MEDIA ? ERR_NOT_FOUND : err;
+}
+
+/* The cluster of the last cue, of whatever track, at or before `time_ns`; the first cluster where all
+ * cues are later. */
+static uint64_t find_cue_before(const struct mkv *mkv, struct ebml_span cues, int64_t time_ns)
+{
+    struct ebml_element point, field, inner;
+    uint64_t best = mkv->first_cluster, latest = 0;
+    while (ebml_next(&cues, &point)) {
+        uint64_t time = UINT64_MAX;
+        struct ebml_span fields = ebml_children(&point);
+        while (point.id == MKV_CUE_POINT && ebml_next(&fields, &field)) {
+            if (field.id == MKV_CUE_TIME)
+                time = ebml_uint(&field, 0);
+            if (field.id != MKV_CUE_TRACK_POSITIONS || time < latest ||
+                time > (uint64_t) (TIME_LIMIT_NS / mkv->scale_ns) ||
+                (int64_t) time * mkv->scale_ns > time_ns)
+                continue;
+            struct ebml_span positions = ebml_children(&field);
+            while (ebml_next(&positions, &inner)) {
+                uint64_t cluster = ebml_uint(&inner, 0);
+                if (inner.id == MKV_CUE_CLUSTER_POSITION &&
+                    cluster < mkv->segment_end - mkv->segment) {
+                    best = mkv->segment + cluster;
+                    latest = time;
+                }
+            }
+        }
+    }
+    return best;
+}
+
+/* Whether a cluster begins at `at` from which the track's first packet is at or before `time_ns`. */
+static enum err begins_before(struct mkv *mkv, struct reader *reader, uint32_t track, uint64_t at,
+                              int64_t time_ns, bool *is_before)
+{
+    CLEANUP(mem_free_at) struct window *window = mem_new(struct window);
+    struct cursor *cursor = NULL;
+    struct ebml_header header;
+    struct packet packet;
+    *is_before = false;
+    window_init(window, reader);
+    enum err err = ebml_read_header(window, at, &header);
+    if (err == OK && header.id == MKV_CLUSTER)
+        err = mkv_cursor(&mkv->base, reader, UINT64_C(1) << track, at, &cursor);
+    if (err == OK && cursor != NULL) {
+        err = cursor->next(cursor, &packet);
+        *is_before = err == OK && packet.pts_ns <= time_ns;
+    }
+    cursor_close(&cursor);
+    return err == ERR_NOT_FOUND || err == ERR_BAD_MEDIA ? OK : err;
+}
+
+/* By the cues: the last one before the time, and where sound stands in the file before the picture
+ * of its time, one further before. NOT_FOUND: no cues that help. */
+static enum err seek_by_cues(struct mkv *mkv, struct reader *reader, uint32_t track,
+                             int64_t time_ns, uint64_t *pos)
+{
+    static const int64_t margins_ns[] = {0, NS_PER_S, 10 * NS_PER_S};
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    size_t size = 0;
+    enum err err = load_cues(mkv, reader, &bytes, &size, NULL);
+    for (size_t i = 0; i < sizeof margins_ns / sizeof *margins_ns && err == OK; i++) {
+        bool is_before = false;
+        struct ebml_span cues = {bytes, size};
+        uint64_t at = find_cue_before(mkv, cues, time_ns - margins_ns[i]);
+        err = begins_before(mkv, reader, track, at, time_ns, &is_before);
+        if (err == OK && (is_before || at == mkv->first_cluster)) {
+            *pos = at;
+            return OK;
+        }
+    }
+    return err == OK ? ERR_NOT_FOUND : err;
+}
+
+/* Without cues: halves [low, high) until it is small; `low` always begins at or before `time_ns`.
+ * Costs a few clusters' worth of reads. */
+static enum err seek_by_halves(struct mkv *mkv, struct reader *reader, uint32_t track,
+                               int64_t time_ns, uint64_t *pos)
+{
+    uint64_t low = mkv->first_cluster, high = mkv->segment_end;
+    while (high - low > TAIL_FIRST_BYTES) {
+        uint64_t middle = low + (high - low) / 2, cluster = 0;
+        int64_t found_ns = 0;
+        enum err err =
+            probe_time(mkv, reader, UINT64_C(1) << track, middle, high, &cluster, &found_ns);
+        if (err != OK && err != ERR_NOT_FOUND)
+            return err;
+        if (err == OK && found_ns <= time_ns)
+            low = cluster;
+        else
+            high = middle;
+    }
+    *pos = low;
+    return OK;
+}
+
+enum err mkv_seek(struct container *container, struct reader *reader, uint32_t track,
+                  int64_t time_ns, uint64_t *pos)
+{
+    struct mkv *mkv = mkv_of(container);
+    if (mkv->first_cluster == 0)
+        return ERR_NOT_FOUND;
+    enum err err = seek_by_cues(mkv, reader, track, time_ns, pos);
+    return err == ERR_NOT_FOUND ? seek_by_halves(mkv, reader, track, time_ns, pos) : err;
+}

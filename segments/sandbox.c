@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "segments/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+/* Sanitizers and valgrind map terabytes and make calls of their own. */
+#if defined MATINEE_SANITIZE || defined MATINEE_VALGRIND
+#define INSTRUMENTED 1
+#else
+#define INSTRUMENTED 0
+#endif
+
+/* Landlock's numbers; the headers of Debian 12 end at its second version. */
+enum {
+    LANDLOCK_VERSION_FLAG = 1,
+    LANDLOCK_FS_V1 = 0x1FFF, /* EXECUTE to MAKE_SYM */
+    LANDLOCK_FS_REFER = 1 << 13,
+    LANDLOCK_FS_TRUNCATE = 1 << 14,
+    LANDLOCK_FS_IOCTL_DEV = 1 << 15,
+    LANDLOCK_NET_TCP = 3,           /* bind, connect */
+    LANDLOCK_SCOPE_AND_SIGNALS = 3, /* abstract unix sockets, signals to others */
+};
+
+struct landlock_rules {
+    uint64_t fs, net, scoped;
+};
+
+/* Everything this kernel can forbid, and no path allowed: docs.kernel.org/userspace-api/landlock */
+static size_t landlock_rules(long version, struct landlock_rules *out)
+{
+    *out = (struct landlock_rules){.fs = LANDLOCK_FS_V1};
+    if (version >= 2)
+        out->fs |= LANDLOCK_FS_REFER;
+    if (version >= 3)
+        out->fs |= LANDLOCK_FS_TRUNCATE;
+    if (version >= 5)
+        out->fs |= LANDLOCK_FS_IOCTL_DEV;
+    if (version >= 4)
+        out->net = LANDLOCK_NET_TCP;
+    if (version >= 6)
+        out->scoped = LANDLOCK_SCOPE_AND_SIGNALS;
+    return version >= 6 ? 24 : version >= 4 ? 16 : 8;
+}
+
+static bool enter_landlock(void)
+{
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
+    if (version < 1)
+        return false;
+    struct landlock_rules rules;
+    size_t size = landlock_rules(version, &rules);
+    CLEANUP(fd_close) int fd = (int) syscall(SYS_landlock_create_ruleset, &rules, size, 0);
+    return fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+}
+
+static bool limit(__rlimit_resource_t what, rlim_t value)
+{
+    struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
+    struct rlimit old;
+    if (getrlimit(what, &old) == 0 && old.rlim_max < value)
+        limit.rlim_cur = limit.rlim_max = old.rlim_max;
+    return setrlimit(what, &limit) == 0;
+}
+
+/* Decision 22: AS only stops runaways, the cap proper is the server's watch over PSS. CPU: two days
+ * of film in real time on four cores; what hangs is seen by the server within seconds. */
+static bool enter_limits(void)
+{
+    const rlim_t address_space = (rlim_t) 8 << 30, file_size = (rlim_t) 256 << 20;
+    const rlim_t open_files = 64, cpu_seconds = (rlim_t) 4 * 48 * 3600;
+    bool all = limit(RLIMIT_FSIZE, file_size) && limit(RLIMIT_NOFILE, open_files) &&
+               limit(RLIMIT_CORE, 0) && limit(RLIMIT_CPU, cpu_seconds);
+    if (!INSTRUMENTED)
+        all = limit(RLIMIT_AS, address_space) && all;
+    /* Over FSIZE a write fails with EFBIG instead of a signal. */
+    return signal(SIGXFSZ, SIG_IGN) != SIG_ERR && all;
+}
+
+/* What decoding, encoding and talking over one socket need; each was seen with the test media, or
+ * is what glibc calls on the way (sysinfo: qsort; rseq, set_robust_list: threads). */
+static const int allowed[] = {
+    SCMP_SYS(read),
+    SCMP_SYS(readv),
+    SCMP_SYS(pread64),
+    SCMP_SYS(preadv),
+    SCMP_SYS(preadv2),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(pwritev),
+    SCMP_SYS(lseek),
+    SCMP_SYS(fstat),
+    SCMP_SYS(fadvise64),
+    SCMP_SYS(close),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(futex),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(times),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(getcpu),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(uname),
+#if INSTRUMENTED
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(pipe),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(mlock),
+    SCMP_SYS(munlock),
+    SCMP_SYS(membarrier),
+    SCMP_SYS(rt_sigtimedwait),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+#endif
+};
+
+/* What libraries try and can do without: refused without a fuss. All else kills. clone3 must say
+ * ENOSYS, then glibc takes clone, whose flags a filter can see. */
+static const struct {
+    int call, number;
+} refused[] = {
+    {SCMP_SYS(clone3), ENOSYS},
+    {SCMP_SYS(open), EACCES},
+    {SCMP_SYS(openat), EACCES},
+    {SCMP_SYS(openat2), ENOSYS},
+    {SCMP_SYS(access), EACCES},
+    {SCMP_SYS(faccessat), EACCES},
+    {SCMP_SYS(faccessat2), EACCES},
+    {SCMP_SYS(stat), EACCES},
+    {SCMP_SYS(lstat), EACCES},
+    {SCMP_SYS(statx), ENOSYS},
+    {SCMP_SYS(readlink), EACCES},
+    {SCMP_SYS(readlinkat), EACCES},
+    {SCMP_SYS(getcwd), EACCES},
+    {SCMP_SYS(ioctl), ENOTTY},
+    {SCMP_SYS(memfd_create), EACCES},
+    {SCMP_SYS(sched_setaffinity), EPERM},
+    {SCMP_SYS(sched_setscheduler), EPERM},
+    {SCMP_SYS(sched_getscheduler), EPERM},
+    {SCMP_SYS(sched_getparam), EPERM},
+    {SCMP_SYS(setpriority), EPERM},
+    {SCMP_SYS(getpriority), EPERM},
+    {SCMP_SYS(get_mempolicy), ENOSYS},
+    {SCMP_SYS(set_mempolicy), ENOSYS},
+    {SCMP_SYS(mbind), ENOSYS},
+    {SCMP_SYS(mlock2), EPERM},
+#if !INSTRUMENTED
+    {SCMP_SYS(sigaltstack), EPERM},
+    {SCMP_SYS(prlimit64), EPERM},
+    {SCMP_SYS(getrlimit), EPERM},
+    {SCMP_SYS(setrlimit), EPERM},
+    {SCMP_SYS(mlock), EPERM},
+    {SCMP_SYS(membarrier), ENOSYS},
+#endif
+};
+
+/* Adds a pair: `allow` where the argument's masked bits are `value`, otherwise `number` (0: kill). */
+static int when(scmp_filter_ctx filter, int call, unsigned arg, uint64_t mask, uint64_t value,
+                int number)
+{
+    struct scmp_arg_cmp same = {arg, SCMP_CMP_MASKED_EQ, mask, value};
+    int failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &same);
+    if (failed != 0 || number == 0)
+        return failed;
+    /* Both masks used with a number are of one bit, or of all 32 of a plain value. */
+    struct scmp_arg_cmp other =
+        mask == UINT32_MAX ? (struct scmp_arg_cmp){arg, SCMP_CMP_NE, value, 0}
+                           : (struct scmp_arg_cmp){arg, SCMP_CMP_MASKED_EQ, mask, ~value & mask};
+    return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((unsigned) number), call, 1, &other);
+}
+
+/* Calls that are right with some arguments only. */
+static int add_conditional(scmp_filter_ctx filter)
+{
+    const uint64_t exec = INSTRUMENTED ? 0 : PROT_EXEC;
+    const uint64_t whole = UINT32_MAX;
+    int failed = when(filter, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD, 0);
+    failed = failed != 0 ? failed : when(filter, SCMP_SYS(mmap), 2, exec, 0, exec ? EACCES : 0);
+    failed = failed != 0 ? failed : when(filter, SCMP_SYS(mprotect), 2, exec, 0, exec ? EACCES : 0);
+    failed = failed != 0
+                 ? failed
+                 : when(filter, SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH, AT_EMPTY_PATH, EACCES);
+    failed = failed != 0 ? failed : when(filter, SCMP_SYS(fcntl), 1, whole, F_GETFL, EPERM);
+    failed = failed != 0 ? failed : when(filter, SCMP_SYS(prctl), 0, whole, PR_SET_NAME, EINVAL);
+    /* abort() and raise(), and nobody else's process. */
+    failed =
+        failed != 0 ? failed : when(filter, SCMP_SYS(tgkill), 0, whole, (uint64_t) getpid(), EPERM);
+    return failed;
+}
+
+static int add_rules(scmp_filter_ctx filter)
+{
+    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
+        int failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
+        if (failed != 0)
+            return failed;
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        int failed = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((unsigned) refused[i].number),
+                                            refused[i].call, 0, NULL);
+        if (failed != 0)
+            return failed;
+    }
+    return add_conditional(filter);
+}
+
+/* A filter that lacks a rule would kill good films: it is on as meant, or not at all. */
+static bool enter_seccomp(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    if (filter == NULL)
+        return false;
+    bool on = add_rules(filter) == 0 && seccomp_load(filter) == 0;
+    seccomp_release(filter);
+    return on;
+}
+
+uint32_t sandbox_enter(void)
+{
+    uint32_t layers = 0;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+        layers |= WIRE_LAYER_NNP;
+    if (enter_limits())
+        layers |= WIRE_LAYER_RLIMIT;
+    if (enter_landlock())
+        layers |= WIRE_LAYER_LANDLOCK;
+    if (enter_seccomp())
+        layers |= WIRE_LAYER_SECCOMP;
+    return layers;
+}

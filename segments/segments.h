@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The media engine's face: a film in, a plan and segments out. Knows nothing of HTTP, accounts,
+ * torrents, processes. A segment is a function of (film, plan, rendition, n) and of nothing else:
+ * whatever the engine keeps warm between segments (readers, decoders) never shows in the bytes.
+ * Threads: engine_segments may run in several threads at once; each run inside belongs to one. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/why.h"
+#include "segments/input.h"
+#include "segments/plan.h"
+#include "segments/sink.h"
+
+struct engine;
+
+/* What encoders are told that is not of the plan. All of it stands in the renditions' keys. */
+struct engine_options {
+    const char *preset; /* x264's; NULL = "veryfast" */
+    uint32_t threads;   /* of each decoder, filter graph and encoder; 0 = 2 */
+    uint32_t runs;      /* warm decoders kept; 0 = 2 */
+};
+
+/* Loads what may need files or dlopen, before the process is locked down. Once, one thread. */
+void engine_preload(void);
+/* "x264-164 lavc-59.37 ..." and the options: enters `v` (decision 2). Constant for a build. */
+const char *engine_version(void);
+
+/* Makes the plan of a film never seen before. `progress` may be NULL; it hears 0..1 now and then.
+ * BAD_MEDIA with the words for a person where nothing of it can be played; CANCELLED; IO. */
+typedef void engine_progress_fn(void *ctx, double fraction);
+MUST_CHECK enum err engine_plan(struct input *input, const struct engine_options *options,
+                                _Atomic bool *cancelled, engine_progress_fn *progress, void *ctx,
+                                struct plan **out, struct why *why);
+
+/* Opens an engine over `input` and `plan`, both borrowed until engine_close. Reads nothing yet. */
+MUST_CHECK enum err engine_open(struct input *input, const struct plan *plan,
+                                const struct engine_options *options, struct engine **out);
+void engine_close(struct engine **engine);
+
+/* One segment of several video transcodes at once: decoded once, scaled to each. */
+struct engine_output {
+    uint32_t rendition; /* index into the plan's renditions */
+    struct sink sink;
+    enum err result; /* set by the call, each output for itself */
+    struct why why;
+};
+
+/* Makes segment `n` for each output and flushes part by part. Outputs of one call are either
+ * any number of video transcodes, or one rendition of any other kind. `cancelled` (may be NULL) ends it with CANCELLED.
+ * Each output's result: BAD_MEDIA: the source differs from the plan, or cannot be decoded here;
+ * CANCELLED; IO; LIMIT; GONE: parameter sets changed (decision 12); or what its sink said.
+ * `tick` (may be NULL) is called at least once per decoded frame or packet: "still alive". */
+typedef void engine_tick_fn(void *ctx);
+void engine_segment(struct engine *engine, uint32_t n, struct engine_output *outputs,
+                    size_t output_count, _Atomic bool *cancelled, engine_tick_fn *tick,
+                    void *tick_ctx);

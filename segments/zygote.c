@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "segments/zygote.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "segments/film.h"
+#include "segments/sandbox.h"
+#include "segments/segments.h"
+#include "segments/wire.h"
+
+enum {
+    CHILD_LIMIT = 64, /* the server's own limit is far below */
+    CHILD_NICE = 5,   /* above the server's own: encoders yield to its loops */
+};
+
+struct child {
+    uint64_t id;
+    pid_t pid;
+};
+
+struct zygote {
+    int socket, signals;
+    struct child children[CHILD_LIMIT];
+    size_t count;
+};
+
+/* The server ends us by the socket or by SIGKILL. What a terminal or a service manager sends to the
+ * whole group is the server's to answer, or we would be gone before it has closed its films. */
+static void ignore_group_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_IGN);
+}
+
+/* A child locks itself down and says by its end what it got: so the server knows it before the
+ * first film. */
+static uint32_t try_sandbox(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit((int) sandbox_enter());
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        return 0;
+    return (uint32_t) WEXITSTATUS(status);
+}
+
+static enum err say_hello(const struct zygote *zygote)
+{
+    struct wire_message message = {.kind = WIRE_HELLO,
+                                   .hello = {.version = WIRE_VERSION, .layers = try_sandbox()}};
+    wire_text(message.hello.engine, engine_version());
+    return wire_send(zygote->socket, &message);
+}
+
+static enum err say_unforked(const struct zygote *zygote, uint64_t id, const char *reason)
+{
+    struct wire_message message = {.kind = WIRE_UNFORKED, .unforked = {.id = id}};
+    wire_text(message.unforked.reason, reason);
+    return wire_send(zygote->socket, &message);
+}
+
+/* In the child: all that is left of the zygote is its libraries. */
+__attribute__((noreturn)) static void become_film(pid_t zygote, int socket, bool fresh)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != zygote || dup2(socket, WIRE_FD) != WIRE_FD ||
+        close_range(WIRE_FD + 1, ~0U, 0) != 0)
+        _exit(1);
+    int niceness UNUSED = nice(CHILD_NICE); /* refused, it is no harm */
+    if (!fresh)
+        _exit(film_run(WIRE_FD));
+    execl("/proc/self/exe", "matinee-media", "film", (char *) NULL);
+    _exit(1);
+}
+
+/* fork and pidfd_open are as safe as CLONE_PIDFD here, for only we reap: until then the number is
+ * nobody else's. A bare clone would leave glibc with the zygote's thread id in the child. */
+static enum err fork_film(struct zygote *zygote, struct wire_message *request)
+{
+    uint64_t id = request->fork.id;
+    if (zygote->count == CHILD_LIMIT)
+        return say_unforked(zygote, id, "too many processes");
+    pid_t self = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        become_film(self, request->fds[0], request->fork.fresh);
+    if (pid < 0)
+        return say_unforked(zygote, id, strerror(errno));
+    CLEANUP(fd_close) int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0) {
+        kill(pid, SIGKILL);
+        return say_unforked(zygote, id, "no process descriptor to be had");
+    }
+    zygote->children[zygote->count++] = (struct child){id, pid};
+    struct wire_message message = {.kind = WIRE_FORKED,
+                                   .forked = {.id = id, .pid = (uint32_t) pid},
+                                   .fds = {pidfd},
+                                   .fd_count = 1};
+    return wire_send(zygote->socket, &message);
+}
+
+/* One signal may stand for several deaths. */
+static enum err reap(struct zygote *zygote)
+{
+    struct signalfd_siginfo info;
+    if (read(zygote->signals, &info, sizeof info) < 0 && errno != EAGAIN)
+        return ERR_IO;
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        for (size_t i = 0; i < zygote->count; i++) {
+            if (zygote->children[i].pid != pid)
+                continue;
+            struct wire_message message = {
+                .kind = WIRE_DIED,
+                .died = {.id = zygote->children[i].id, .status = (uint32_t) status}};
+            zygote->children[i] = zygote->children[--zygote->count];
+            enum err kind = wire_send(zygote->socket, &message);
+            if (kind != OK)
+                return kind;
+            break;
+        }
+    }
+    return OK;
+}
+
+static enum err answer(struct zygote *zygote)
+{
+    struct wire_message message;
+    enum err kind = wire_receive(zygote->socket, WIRE_TO_ZYGOTE, &message, NULL);
+    if (kind != OK)
+        return kind;
+    kind = fork_film(zygote, &message); /* FORK is the only one that goes this way */
+    wire_close_fds(&message);
+    return kind;
+}
+
+static int serve(struct zygote *zygote)
+{
+    for (;;) {
+        struct pollfd fds[] = {{.fd = zygote->socket, .events = POLLIN},
+                               {.fd = zygote->signals, .events = POLLIN}};
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return 1;
+        enum err kind = OK;
+        if (fds[1].revents != 0)
+            kind = reap(zygote);
+        if (kind == OK && fds[0].revents != 0)
+            kind = answer(zygote);
+        if (kind != OK)
+            return kind == ERR_GONE ? 0 : 1;
+    }
+}
+
+int zygote_run(int socket)
+{
+    struct zygote zygote = {.socket = socket};
+    prctl(PR_SET_NAME, "matinee-zygote");
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ignore_group_signals();
+    fcntl(socket, F_SETFD, FD_CLOEXEC);
+    /* A server that opened something before us has left nothing for the films to find. */
+    if (close_range((unsigned) socket + 1, ~0U, 0) != 0)
+        return 1;
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &children, NULL);
+    zygote.signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (zygote.signals < 0)
+        return 1;
+    film_prepare();
+    malloc_trim(0);
+    if (say_hello(&zygote) != OK)
+        return 1;
+    return serve(&zygote);
+}
