@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "api/api.h"
+
+#include <string.h>
+
+#include "api/inside.h"
+#include "base/mem.h"
+
+enum { POOL_THREADS = 3, POOL_QUEUE = 256 }; /* one fewer than the store has readers */
+
+#define JSON   "application/json"
+#define OPENED (ROUTE_OPEN | ROUTE_SETUP)
+
+/* In the order of conf/openapi.yaml, which a test holds this table against. */
+static const struct http_route ROUTES[] = {
+    {.method = "GET", .path = "/healthz", .flags = OPENED, .handler = health_get},
+    {.method = "GET", .path = "/metrics", .flags = ROUTE_LOCAL, .handler = metrics_get},
+    {.method = "GET", .path = "/api/v1/status", .flags = OPENED, .handler = status_get},
+    {.method = "POST",
+     .path = "/api/v1/setup",
+     .flags = OPENED,
+     .body = JSON,
+     .handler = setup_post},
+    {.method = "POST",
+     .path = "/api/v1/session",
+     .flags = ROUTE_OPEN,
+     .body = JSON,
+     .handler = session_post},
+    {.method = "DELETE", .path = "/api/v1/session", .handler = session_delete},
+    {.method = "GET", .path = "/api/v1/me", .handler = me_get},
+    {.method = "GET", .path = "/api/v1/library", .handler = library_get},
+    {.method = "GET", .path = "/api/v1/library/scan", .handler = scan_get},
+    {.method = "POST", .path = "/api/v1/library/scan", .flags = ROUTE_ADMIN, .handler = scan_post},
+    {.method = "DELETE",
+     .path = "/api/v1/library/scan",
+     .flags = ROUTE_ADMIN,
+     .handler = scan_delete},
+    {.method = "GET", .path = "/api/v1/titles/{id}", .handler = title_get},
+    {.method = "GET", .path = "/api/v1/files/{id}", .handler = file_get_one},
+    {.method = "POST", .path = "/api/v1/playback", .body = JSON, .handler = playback_post},
+    {.method = "GET", .path = "/api/v1/playback", .handler = playback_list},
+    {.method = "GET", .path = "/api/v1/playback/{id}", .handler = playback_get},
+    {.method = "PUT", .path = "/api/v1/playback/{id}", .body = JSON, .handler = playback_put},
+    {.method = "DELETE", .path = "/api/v1/playback/{id}", .handler = playback_delete},
+    {.method = "GET", .path = "/api/v1/events", .handler = events_get},
+};
+
+static void raw_get(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    hls_serve_raw(request, atomic_load(&api->hls));
+}
+
+static void master_get(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    hls_serve_master(request, atomic_load(&api->hls));
+}
+
+static void media_get(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    hls_serve_media(request, atomic_load(&api->hls));
+}
+
+static const struct http_route HLS_ROUTES[] = {
+    {.method = "GET", .path = "/api/v1/files/{id}/raw", .handler = raw_get},
+    {.method = "GET", .path = "/hls/{file}/master.m3u8", .handler = master_get},
+    {.method = "GET", .path = "/hls/{file}/{rendition}/{name}", .handler = media_get},
+};
+
+enum {
+    OWN_COUNT = sizeof ROUTES / sizeof ROUTES[0],
+    HLS_COUNT = sizeof HLS_ROUTES / sizeof HLS_ROUTES[0]
+};
+
+static void make_routes(struct api *api)
+{
+    api->routes = mem_new_array(struct http_route, OWN_COUNT + HLS_COUNT + 1);
+    memcpy(api->routes, ROUTES, sizeof ROUTES);
+    memcpy(api->routes + OWN_COUNT, HLS_ROUTES, sizeof HLS_ROUTES);
+    for (size_t i = 0; i < OWN_COUNT + HLS_COUNT; i++)
+        api->routes[i].ctx = api;
+}
+
+enum err api_new(const struct api_options *options, struct api **out, struct why *why)
+{
+    struct api *api = mem_new(struct api);
+    api->store = options->store;
+    api->auth = options->auth;
+    api->library = options->library;
+    api->sandbox = mem_strdup(options->sandbox != NULL ? options->sandbox : "");
+    api->base_path = mem_strdup(options->base_path != NULL ? options->base_path : "");
+    api->media_is_alive = options->media_is_alive;
+    api->media_ctx = options->media_ctx;
+    api->events = events_new();
+    api->playbacks = playbacks_new();
+    pthread_mutex_init(&api->lock, NULL);
+    pthread_cond_init(&api->idle, NULL);
+    make_routes(api);
+    if (pool_new("api", POOL_THREADS, POOL_QUEUE, &api->pool) != OK) {
+        api_free(&api);
+        return why_set(why, ERR_BUSY, NULL, "no thread can be started");
+    }
+    *out = api;
+    return OK;
+}
+
+void api_set_hls(struct api *api, struct hls *hls)
+{
+    atomic_store(&api->hls, hls);
+}
+
+void api_set_http(struct api *api, struct http *http)
+{
+    atomic_store(&api->http, http);
+}
+
+void api_end_streams(struct api *api)
+{
+    events_stop(api->events);
+}
+
+void api_stop(struct api *api)
+{
+    if (api == NULL)
+        return;
+    events_stop(api->events);
+    pthread_mutex_lock(&api->lock);
+    while (api->jobs > 0)
+        pthread_cond_wait(&api->idle, &api->lock);
+    pthread_mutex_unlock(&api->lock);
+}
+
+void api_free(struct api **api)
+{
+    if (*api == NULL)
+        return;
+    struct api *gone = *api;
+    pool_free(&gone->pool);
+    playbacks_free(&gone->playbacks);
+    events_free(&gone->events);
+    pthread_cond_destroy(&gone->idle);
+    pthread_mutex_destroy(&gone->lock);
+    mem_free(gone->routes);
+    mem_free(gone->sandbox);
+    mem_free(gone->base_path);
+    mem_free(gone);
+    *api = NULL;
+}
+
+const struct http_route *api_routes(const struct api *api)
+{
+    return api->routes;
+}

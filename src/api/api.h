@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The HTTP API: one file per resource, the table of all routes, and what ties the parts together
+ * (what hls asks of the library, what the library asks of hls, news for the page).
+ * Life: api_new -> hls_start with api_hls_library -> api_set_hls -> library_start with api_prober
+ * and api_listener -> http_start with api_routes -> api_set_http -> ... -> api_end_streams ->
+ * http_drain -> library_stop -> api_stop -> http_stop -> hls_stop -> library_free -> api_free.
+ * Threads: handlers on the http loops; what waits for the disk on a pool of its own. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "auth/auth.h"
+#include "base/err.h"
+#include "hls/hls.h"
+#include "http/http.h"
+#include "library/library.h"
+#include "store/store.h"
+
+struct api;
+
+struct api_options {
+    struct store *store; /* all borrowed until api_free */
+    struct auth *auth;
+    struct library *library;
+    const char *sandbox;   /* the layers that guard media processes, joined by commas */
+    const char *base_path; /* http.base_path; "" or "/films" */
+    /* Whether the media processes can be started: for /healthz. Any thread; NULL = not asked. */
+    bool (*media_is_alive)(void *ctx);
+    void *media_ctx;
+};
+
+MUST_CHECK enum err api_new(const struct api_options *options, struct api **out, struct why *why);
+/* Each once, before the first request needs it. */
+void api_set_hls(struct api *api, struct hls *hls);
+void api_set_http(struct api *api, struct http *http);
+/* Before http_drain, which would wait for streams of news that never end: ends them. */
+void api_end_streams(struct api *api);
+/* Between http_drain and http_stop: waits for what is under way; nothing is posted to the http
+ * loops afterwards. */
+void api_stop(struct api *api);
+void api_free(struct api **api);
+
+/* For http_start; ends with a NULL method. Lent until api_free. */
+const struct http_route *api_routes(const struct api *api);
+
+struct hls_library api_hls_library(struct api *api);
+/* Needs api_set_hls. */
+struct library_prober api_prober(struct api *api);
+struct library_listener api_listener(struct api *api);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* GET /api/v1/files/{id}: the file, and what is in it. */
+#include "api/inside.h"
+#include "segments/plan.h"
+
+json_t *media_json(const uint8_t *bytes, size_t size, int64_t *duration_ms)
+{
+    struct plan *plan = NULL;
+    if (bytes == NULL || plan_read(bytes, size, &plan, NULL) != OK)
+        return NULL;
+    json_t *media = hls_describe(plan);
+    if (duration_ms != NULL)
+        *duration_ms = plan->timescale > 0 ? plan->end * 1000 / plan->timescale : 0;
+    plan_free(&plan);
+    return media;
+}
+
+static json_t *file_json(const struct library_file *file)
+{
+    const struct store_file *row = &file->row;
+    json_t *media = media_json(file->plan, file->plan_size, NULL);
+    json_t *object =
+        json_pack("{s:s, s:o, s:s, s:[{s:s}], s:I, s:o, s:o, s:s, s:o}", "id", row->id, "name",
+                  json_text(row->name), "title", row->title, "items", "id", row->title, "size",
+                  (json_int_t) row->size, "added", json_date(row->added_ms), "duration",
+                  duration_json(row->duration_ms), "state", file_state_name(row), "media",
+                  media != NULL ? media : json_null());
+    if (file_reason(row) != NULL)
+        json_object_set_new(object, "reason", json_text(file_reason(row)));
+    return object;
+}
+
+/* A file that cannot be played is there all the same, and says why. */
+static void work(struct answer *answer)
+{
+    struct library_file file = {0};
+    enum err err = library_find(answer->api->library, answer->input, &file, &answer->why);
+    if (err == OK || err == ERR_BAD_MEDIA || (err == ERR_BUSY && file.row.name != NULL))
+        answer->body = file_json(&file);
+    else
+        answer_fail(answer, err, 0);
+    library_file_fini(&file);
+}
+
+void file_get_one(struct request *request, void *ctx)
+{
+    char id[STORE_ID_SIZE];
+    copy_slice(request_param(request, 0), id, sizeof id);
+    answer_later(ctx, request, &(struct answer_plan){.work = work, .input = id, .size = sizeof id});
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Inside api/ only: what the resources share. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <jansson.h>
+
+#include "api/api.h"
+#include "base/pool.h"
+#include "base/str.h"
+
+struct events;
+struct playbacks;
+
+struct api {
+    /* fixed after new */
+    struct store *store;
+    struct auth *auth;
+    struct library *library;
+    char *sandbox, *base_path;
+    bool (*media_is_alive)(void *ctx);
+    void *media_ctx;
+    struct pool *pool;
+    struct events *events;
+    struct playbacks *playbacks;
+    struct http_route *routes;
+    /* set once */
+    _Atomic(struct hls *) hls;
+    _Atomic(struct http *) http;
+    /* under lock */
+    pthread_mutex_t lock;
+    pthread_cond_t idle;
+    unsigned jobs;      /* under way: their ends will be posted to http loops */
+    int64_t touched_ms; /* when the store was last tried, for /healthz */
+    enum err touched;
+};
+
+/* --- answer.c: an answer that waits for the disk --- */
+
+struct answer;
+/* On a pool's thread: fills the answer in. Touches nothing of the request. */
+typedef void answer_work_fn(struct answer *answer);
+
+struct answer {
+    struct api *api;
+    struct http_user user;
+    void *input; /* a copy of what the handler gave */
+    /* the answer: OK and `status` with a body, or an error */
+    enum err kind;
+    int status; /* of an error: 0 = as its kind says */
+    struct why why;
+    json_t *body;      /* or NULL */
+    struct str text;   /* instead of a body: plain text */
+    char cookie[256];  /* Set-Cookie; "" = none */
+    int retry_after_s; /* 0 = none */
+    /* inside; the request's loop */
+    struct request *_request; /* NULL when it is gone */
+    answer_work_fn *_work;
+    void (*_fini)(void *input);
+    int _refs;
+};
+
+struct answer_plan {
+    answer_work_fn *work;
+    struct pool *pool; /* NULL = the api's own */
+    const void *input; /* copied */
+    size_t size;
+    void (*fini)(void *input); /* ends what the copy holds; or NULL */
+};
+/* Runs the work on the pool and answers the request when it is done: 503 at once when the pool has
+ * too much to do (then the work is not run). */
+void answer_later(struct api *api, struct request *request, const struct answer_plan *plan);
+void answer_fail(struct answer *answer, enum err kind, int status);
+
+/* A copy of a path parameter or text from outside, cut to its size: an id that is too long is none
+ * of ours. */
+void copy_slice(struct slice slice, char *out, size_t size);
+/* An ISO 8601 string. */
+json_t *json_date(int64_t wall_ms);
+/* Text that may not be UTF-8. */
+json_t *json_text(const char *text);
+
+/* --- the resources: handlers, ctx is the struct api --- */
+void health_get(struct request *request, void *api);
+void metrics_get(struct request *request, void *api);
+void status_get(struct request *request, void *api);
+void setup_post(struct request *request, void *api);
+void session_post(struct request *request, void *api);
+void session_delete(struct request *request, void *api);
+void me_get(struct request *request, void *api);
+void library_get(struct request *request, void *api);
+void scan_get(struct request *request, void *api);
+void scan_post(struct request *request, void *api);
+void scan_delete(struct request *request, void *api);
+void title_get(struct request *request, void *api);
+void file_get_one(struct request *request, void *api);
+void playback_post(struct request *request, void *api);
+void playback_list(struct request *request, void *api);
+void playback_get(struct request *request, void *api);
+void playback_put(struct request *request, void *api);
+void playback_delete(struct request *request, void *api);
+void events_get(struct request *request, void *api);
+
+/* --- session.c --- */
+json_t *me_json(const struct http_user *user);
+struct credentials {
+    char *username, *password, *code; /* code may be NULL */
+    char peer[64];
+    bool is_loopback, is_secure;
+};
+void credentials_fini(void *credentials);
+MUST_CHECK enum err credentials_read(struct request *request, struct credentials *out,
+                                     struct why *why);
+struct auth_wish credentials_wish(const struct credentials *credentials);
+/* Fills in who is signed in, and the cookie. */
+void session_answer(struct answer *answer, int status, const struct auth_answer *opened,
+                    bool is_secure);
+void session_cookie(const struct api *api, const char *token, bool is_secure, char *out,
+                    size_t size);
+
+/* --- titles.c, files.c, library.c --- */
+json_t *title_json(const struct store_title *title);
+const char *file_state_name(const struct store_file *file);
+const char *file_reason(const struct store_file *file); /* NULL: none */
+json_t *duration_json(int64_t duration_ms);
+/* Duration in ms and hls_describe's words; NULL: the bytes are no plan. */
+json_t *media_json(const uint8_t *plan, size_t size, int64_t *duration_ms);
+json_t *scan_json(struct library *library);
+
+/* --- events.c --- */
+struct events *events_new(void);
+void events_free(struct events **events);
+/* No news are told any more; who listens is woken, to end. */
+void events_stop(struct events *events);
+/* Takes `payload` (type, id, and the object; `at` is added). Any thread. */
+void events_publish(struct events *events, const char *topic, json_t *payload);
+bool events_have_listeners(struct events *events);
+
+/* --- playback.c --- */
+struct playbacks *playbacks_new(void);
+void playbacks_free(struct playbacks **playbacks);
+/* The playback as the user may see it. New reference; NULL: none of his. */
+json_t *playbacks_find(struct api *api, const char *id, const struct http_user *user);
+/* Whether somebody waits for a plan. */
+bool playbacks_wait(struct playbacks *playbacks);
+/* The file can be played by now, or cannot after all: who waits for it is told. Blocks. */
+void playbacks_refresh(struct api *api, const char *file);

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* /api/v1/playback: who plays what, where. In memory: a player that finds its playback gone makes
+ * another one (decision 42). */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/caps.h"
+#include "api/inside.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "segments/plan.h"
+
+enum {
+    LIFE_MS = 5 * 60 * 1000, /* a phone may sleep that long between two reports */
+    PER_USER = 32,           /* the oldest makes room */
+    POSITION_MAX_S = PLAN_MAX_HOURS * 3600
+};
+
+struct playback {
+    char id[STORE_ID_SIZE], user[40], file[STORE_ID_SIZE], item[STORE_ID_SIZE];
+    char caps[CAPS_SIZE];
+    double position, rate;
+    bool is_paused;
+    json_t *media; /* NULL while it waits */
+    char reason[400];
+    bool has_failed;    /* it will never play: `reason` */
+    int64_t expires_ms; /* wall clock */
+    struct playback *next;
+};
+
+struct playbacks {
+    pthread_mutex_t lock;
+    struct playback *first; /* under lock; the latest first */
+};
+
+struct playbacks *playbacks_new(void)
+{
+    struct playbacks *playbacks = mem_new(struct playbacks);
+    pthread_mutex_init(&playbacks->lock, NULL);
+    return playbacks;
+}
+
+static void free_playback(struct playback *playback)
+{
+    json_decref(playback->media);
+    mem_free(playback);
+}
+
+void playbacks_free(struct playbacks **playbacks)
+{
+    if (*playbacks == NULL)
+        return;
+    for (struct playback *at = (*playbacks)->first, *next; at != NULL; at = next) {
+        next = at->next;
+        free_playback(at);
+    }
+    pthread_mutex_destroy(&(*playbacks)->lock);
+    mem_free(*playbacks);
+    *playbacks = NULL;
+}
+
+/* --- a playback in the words of the API; under the lock --- */
+
+static json_t *member_copy(const json_t *media, const char *name)
+{
+    const json_t *value = json_object_get(media, name);
+    return value != NULL ? json_deep_copy(value) : json_array();
+}
+
+static json_t *url(const struct api *api, const struct playback *playback, const char *client)
+{
+    CLEANUP(str_fini) struct str text = {0};
+    str_printf(&text, "%s/hls/%s/master.m3u8?client=%s&p=%s", api->base_path, playback->file,
+               client, playback->id);
+    if (playback->caps[0] != '\0')
+        str_printf(&text, "&caps=%s", playback->caps);
+    return json_string(text.at);
+}
+
+static json_t *to_json(const struct api *api, const struct playback *playback)
+{
+    const json_t *duration = json_object_get(playback->media, "duration");
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:n, s:f, s:b, s:f, s:o, s:o, s:o, s:n, s:i, s:o}", "id",
+        playback->id, "user", playback->user, "item", playback->item, "file", playback->file,
+        "master", url(api, playback, "mse"), "native", url(api, playback, "native"), "cast",
+        "position", playback->position, "paused", playback->is_paused, "rate", playback->rate,
+        "duration", duration != NULL ? json_deep_copy(duration) : json_null(), "tracks",
+        member_copy(playback->media, "tracks"), "chapters",
+        member_copy(playback->media, "chapters"), "next", "presentation_offset", PLAN_OFFSET_S,
+        "expires", json_date(playback->expires_ms));
+    if (playback->has_failed)
+        json_object_set_new(object, "failed", json_text(playback->reason));
+    else if (playback->media == NULL)
+        json_object_set_new(
+            object, "waiting",
+            json_pack("{s:s, s:o}", "for", "plan", "reason", json_text(playback->reason)));
+    return object;
+}
+
+static void publish(struct api *api, const struct playback *playback, const char *type)
+{
+    char topic[STORE_ID_SIZE + 16];
+    snprintf(topic, sizeof topic, "playback:%s", playback->id);
+    json_t *payload = json_pack("{s:s, s:s}", "type", type, "id", playback->id);
+    if (strcmp(type, "playback") == 0)
+        json_object_set_new(payload, "playback", to_json(api, playback));
+    events_publish(api->events, topic, payload);
+}
+
+/* --- the list; under the lock --- */
+
+static bool may_see(const struct playback *playback, const struct http_user *user)
+{
+    return user->is_admin || strcmp(playback->user, user->id) == 0;
+}
+
+static struct playback **find(struct playbacks *playbacks, const char *id,
+                              const struct http_user *user)
+{
+    int64_t now_ms = clock_wall_ms();
+    for (struct playback **at = &playbacks->first; *at != NULL; at = &(*at)->next)
+        if (strcmp((*at)->id, id) == 0)
+            return may_see(*at, user) && (*at)->expires_ms > now_ms ? at : NULL;
+    return NULL;
+}
+
+static void drop(struct api *api, struct playback **at)
+{
+    struct playback *gone = *at;
+    *at = gone->next;
+    publish(api, gone, "playback-gone");
+    free_playback(gone);
+}
+
+static void expire(struct api *api)
+{
+    int64_t now_ms = clock_wall_ms();
+    for (struct playback **at = &api->playbacks->first; *at != NULL;) {
+        if ((*at)->expires_ms <= now_ms)
+            drop(api, at);
+        else
+            at = &(*at)->next;
+    }
+}
+
+static void make_room(struct api *api, const char *user)
+{
+    unsigned count = 0;
+    for (struct playback **at = &api->playbacks->first; *at != NULL;) {
+        if (strcmp((*at)->user, user) == 0 && ++count >= PER_USER)
+            drop(api, at);
+        else
+            at = &(*at)->next;
+    }
+}
+
+json_t *playbacks_find(struct api *api, const char *id, const struct http_user *user)
+{
+    pthread_mutex_lock(&api->playbacks->lock);
+    struct playback **at = find(api->playbacks, id, user);
+    json_t *object = at != NULL ? to_json(api, *at) : NULL;
+    pthread_mutex_unlock(&api->playbacks->lock);
+    return object;
+}
+
+/* --- what waits --- */
+
+static bool is_waited_for(struct api *api, const char *file)
+{
+    bool waits = false;
+    pthread_mutex_lock(&api->playbacks->lock);
+    for (const struct playback *at = api->playbacks->first; at != NULL; at = at->next)
+        waits = waits || (at->media == NULL && !at->has_failed && strcmp(at->file, file) == 0);
+    pthread_mutex_unlock(&api->playbacks->lock);
+    return waits;
+}
+
+bool playbacks_wait(struct playbacks *playbacks)
+{
+    bool waits = false;
+    pthread_mutex_lock(&playbacks->lock);
+    for (const struct playback *at = playbacks->first; at != NULL; at = at->next)
+        waits = waits || (at->media == NULL && !at->has_failed);
+    pthread_mutex_unlock(&playbacks->lock);
+    return waits;
+}
+
+static void tell_waiting(struct api *api, const char *file, const json_t *media,
+                         const char *failure)
+{
+    pthread_mutex_lock(&api->playbacks->lock);
+    for (struct playback *at = api->playbacks->first; at != NULL; at = at->next) {
+        if (at->media != NULL || at->has_failed || strcmp(at->file, file) != 0)
+            continue;
+        at->media = media != NULL ? json_deep_copy(media) : NULL;
+        at->has_failed = failure != NULL;
+        if (failure != NULL)
+            snprintf(at->reason, sizeof at->reason, "%s", failure);
+        publish(api, at, "playback");
+    }
+    pthread_mutex_unlock(&api->playbacks->lock);
+}
+
+void playbacks_refresh(struct api *api, const char *file_id)
+{
+    struct library_file file = {0};
+    struct why why = {0};
+    if (!is_waited_for(api, file_id))
+        return;
+    enum err err = library_find(api->library, file_id, &file, &why);
+    json_t *media = err == OK ? media_json(file.plan, file.plan_size, NULL) : NULL;
+    if (media != NULL)
+        tell_waiting(api, file_id, media, NULL);
+    else if (err == ERR_BAD_MEDIA || err == ERR_NOT_FOUND)
+        tell_waiting(api, file_id, NULL, why.text);
+    json_decref(media);
+    library_file_fini(&file);
+}
+
+/* --- POST --- */
+
+struct wish {
+    char file[STORE_ID_SIZE], item[STORE_ID_SIZE];
+    char caps[CAPS_SIZE];
+    double position;
+};
+
+static enum err read_id(const json_t *body, const char *name, char out[STORE_ID_SIZE],
+                        struct why *why)
+{
+    const json_t *value = json_object_get(body, name);
+    if (value == NULL)
+        return OK;
+    if (!json_is_string(value) || json_string_length(value) == 0)
+        return why_set(why, ERR_BAD_INPUT, name, "%s is the id of a file or title", name);
+    copy_slice((struct slice){json_string_value(value), json_string_length(value)}, out,
+               STORE_ID_SIZE);
+    if (out[0] == '\0')
+        return why_set(why, ERR_NOT_FOUND, name, "there is no such %s", name);
+    return OK;
+}
+
+static enum err read_real(const json_t *body, const char *name, double max, double *out,
+                          struct why *why)
+{
+    const json_t *value = json_object_get(body, name);
+    if (value == NULL)
+        return OK;
+    double number = json_number_value(value);
+    if (!json_is_number(value) || !isfinite(number) || number < 0 || number > max)
+        return why_set(why, ERR_BAD_INPUT, name, "%s is a number from 0 to %.0f", name, max);
+    *out = number;
+    return OK;
+}
+
+static enum err read_wish(struct request *request, struct wish *wish, struct why *why)
+{
+    json_t *body = NULL;
+    *wish = (struct wish){0};
+    enum err err = request_json(request, &body, why);
+    if (err == OK)
+        err = read_id(body, "file", wish->file, why);
+    if (err == OK)
+        err = read_id(body, "item", wish->item, why);
+    if (err == OK)
+        err = read_real(body, "position", POSITION_MAX_S, &wish->position, why);
+    if (err == OK)
+        err = caps_read(json_object_get(body, "capabilities"), wish->caps, why);
+    if (err == OK && (wish->file[0] == '\0') == (wish->item[0] == '\0'))
+        err = why_set(why, ERR_BAD_INPUT, "file", "one of file and item is needed");
+    return err;
+}
+
+/* Of an item with several files the first that plays. */
+static enum err choose_file(struct api *api, struct wish *wish, struct why *why)
+{
+    struct store_title title = {0};
+    if (wish->file[0] != '\0')
+        return OK;
+    enum err err = store_title_find(api->store, wish->item, &title);
+    if (err != OK)
+        return why_set(why, err, "item", "there is no such item");
+    const struct store_file *best = &title.files[0];
+    for (size_t i = 1; i < title.file_count; i++)
+        if (best->state != STORE_FILE_READY || best->is_offline)
+            best = &title.files[i];
+    memcpy(wish->file, best->id, sizeof wish->file);
+    store_title_fini(&title);
+    return OK;
+}
+
+static struct playback *make(const struct answer *answer, const struct wish *wish,
+                             const struct library_file *file)
+{
+    struct playback *playback = mem_new(struct playback);
+    store_new_id(playback->id);
+    snprintf(playback->user, sizeof playback->user, "%s", answer->user.id);
+    memcpy(playback->file, wish->file, sizeof playback->file);
+    memcpy(playback->item, file->row.title, sizeof playback->item);
+    memcpy(playback->caps, wish->caps, sizeof playback->caps);
+    playback->position = wish->position;
+    playback->rate = 1;
+    playback->media = media_json(file->plan, file->plan_size, NULL);
+    snprintf(playback->reason, sizeof playback->reason, "the film is opened for the first time");
+    playback->expires_ms = clock_wall_ms() + LIFE_MS;
+    return playback;
+}
+
+static void begin(struct answer *answer, struct playback *playback)
+{
+    struct api *api = answer->api;
+    pthread_mutex_lock(&api->playbacks->lock);
+    expire(api);
+    make_room(api, playback->user);
+    playback->next = api->playbacks->first;
+    api->playbacks->first = playback;
+    answer->body = to_json(api, playback);
+    pthread_mutex_unlock(&api->playbacks->lock);
+    answer->status = 201;
+}
+
+static void start(struct answer *answer)
+{
+    struct wish *wish = answer->input;
+    struct library_file file = {0};
+    enum err err = choose_file(answer->api, wish, &answer->why);
+    if (err == OK)
+        err = library_find(answer->api->library, wish->file, &file, &answer->why);
+    if (err != OK) {
+        answer_fail(answer, err, 0);
+        answer->retry_after_s = err == ERR_BUSY ? 5 : 0;
+    } else {
+        char id[STORE_ID_SIZE];
+        memcpy(id, wish->file, sizeof id);
+        begin(answer, make(answer, wish, &file));
+        struct hls *hls = atomic_load(&answer->api->hls);
+        if (hls != NULL)
+            hls_warm(hls, id, (int64_t) (wish->position * 1000), false);
+        if (file.plan == NULL)
+            playbacks_refresh(answer->api, id); /* it may have come meanwhile */
+    }
+    library_file_fini(&file);
+}
+
+void playback_post(struct request *request, void *ctx)
+{
+    struct wish wish;
+    struct why why = {0};
+    enum err err = read_wish(request, &wish, &why);
+    if (err != OK)
+        reply_problem(request, 0, err, &why);
+    else
+        answer_later(ctx, request,
+                     &(struct answer_plan){.work = start, .input = &wish, .size = sizeof wish});
+}
+
+/* --- the others --- */
+
+static void none(struct request *request)
+{
+    struct why why;
+    enum err err = why_set(&why, ERR_NOT_FOUND, NULL, "there is no such playback, or it is over");
+    reply_problem(request, 0, err, &why);
+}
+
+void playback_list(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    json_t *items = json_array();
+    pthread_mutex_lock(&api->playbacks->lock);
+    expire(api);
+    for (const struct playback *at = api->playbacks->first; at != NULL; at = at->next)
+        if (may_see(at, request_user(request)))
+            json_array_append_new(items, to_json(api, at));
+    pthread_mutex_unlock(&api->playbacks->lock);
+    reply_json(request, 200, json_pack("{s:o, s:n}", "items", items, "next"));
+}
+
+void playback_get(struct request *request, void *ctx)
+{
+    char id[STORE_ID_SIZE];
+    copy_slice(request_param(request, 0), id, sizeof id);
+    json_t *object = playbacks_find(ctx, id, request_user(request));
+    if (object == NULL)
+        none(request);
+    else
+        reply_json(request, 200, object);
+}
+
+struct report {
+    double position, rate;
+    bool is_paused;
+};
+
+static enum err read_report(struct request *request, struct report *out, struct why *why)
+{
+    json_t *body = NULL;
+    *out = (struct report){.rate = 1};
+    enum err err = request_json(request, &body, why);
+    if (err != OK)
+        return err;
+    const json_t *paused = json_object_get(body, "paused");
+    if (json_object_get(body, "position") == NULL)
+        return why_set(why, ERR_BAD_INPUT, "position", "position is missing");
+    if (paused != NULL && !json_is_boolean(paused))
+        return why_set(why, ERR_BAD_INPUT, "paused", "paused is true or false");
+    out->is_paused = json_is_true(paused);
+    err = read_real(body, "position", POSITION_MAX_S, &out->position, why);
+    return err == OK ? read_real(body, "rate", 16, &out->rate, why) : err;
+}
+
+void playback_put(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    struct report report;
+    struct why why = {0};
+    char id[STORE_ID_SIZE];
+    copy_slice(request_param(request, 0), id, sizeof id);
+    enum err err = read_report(request, &report, &why);
+    if (err != OK) {
+        reply_problem(request, 0, err, &why);
+        return;
+    }
+    pthread_mutex_lock(&api->playbacks->lock);
+    struct playback **at = find(api->playbacks, id, request_user(request));
+    if (at != NULL) {
+        (*at)->position = report.position;
+        (*at)->rate = report.rate;
+        (*at)->is_paused = report.is_paused;
+        (*at)->expires_ms = clock_wall_ms() + LIFE_MS;
+        publish(api, *at, "playback");
+    }
+    pthread_mutex_unlock(&api->playbacks->lock);
+    if (at == NULL)
+        none(request);
+    else
+        reply_empty(request, 204);
+}
+
+void playback_delete(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    char id[STORE_ID_SIZE];
+    copy_slice(request_param(request, 0), id, sizeof id);
+    pthread_mutex_lock(&api->playbacks->lock);
+    struct playback **at = find(api->playbacks, id, request_user(request));
+    bool found = at != NULL;
+    if (found)
+        drop(api, at);
+    pthread_mutex_unlock(&api->playbacks->lock);
+    if (found)
+        reply_empty(request, 204);
+    else
+        none(request);
+}

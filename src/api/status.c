@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* GET /api/v1/status: what this server is, before anyone signs in. */
+#include <string.h>
+
+#include "api/inside.h"
+
+static json_t *layers(const char *text)
+{
+    json_t *list = json_array();
+    while (*text != '\0') {
+        size_t length = strcspn(text, ", ");
+        if (length > 0)
+            json_array_append_new(list, json_stringn(text, length));
+        text += length + strspn(text + length, ", ");
+    }
+    return list;
+}
+
+static const char *mode_name(enum http_auth_mode mode)
+{
+    switch (mode) {
+    case AUTH_NONE:
+        return "none";
+    case AUTH_KEY:
+        return "key";
+    case AUTH_ACCOUNTS:
+        break;
+    }
+    return "accounts";
+}
+
+static void work(struct answer *answer)
+{
+    struct api *api = answer->api;
+    bool by_password = auth_mode(api->auth) == AUTH_ACCOUNTS;
+    auth_look_again(api->auth);
+    answer->body =
+        json_pack("{s:s, s:b, s:s, s:[], s:{}, s:o}", "version", MATINEE_VERSION, "setup_required",
+                  !auth_has_accounts(api->auth), "auth", mode_name(auth_mode(api->auth)), "sign_in",
+                  "features", "sandbox", layers(api->sandbox));
+    if (by_password)
+        json_array_append_new(json_object_get(answer->body, "sign_in"), json_string("password"));
+}
+
+void status_get(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    answer_later(api, request, &(struct answer_plan){.work = work});
+}

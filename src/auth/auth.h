@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Who may ask: accounts, the first one's setup code, sessions, and how often one may try.
+ * Passwords are hashed with argon2id, in auth_pool; of a session's token only its hash is kept.
+ * Threads: what answers from memory (auth_http, auth_has_accounts, auth_session_lives) may be
+ * called from any; what hashes or writes says so and belongs on a pool's thread (auth_pool).
+ * Life: auth_start -> ... -> auth_stop, when no call is under way. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "base/str.h"
+#include "base/why.h"
+#include "http/http.h"
+#include "store/accounts.h"
+
+#define AUTH_CODE_SIZE  9  /* 8 characters */
+#define AUTH_TOKEN_SIZE 44 /* 256 random bits in base64url */
+
+struct auth;
+
+struct auth_options {
+    enum http_auth_mode mode;
+    const char *data_folder;         /* setup-code stands there while there is no account */
+    const char *admin_password_file; /* makes an admin's account where there is none; or NULL */
+    const char *admin_name;          /* its name; NULL or "" = "admin" */
+    /* Tells people the setup code, at the start and whenever it changes. Any thread; or NULL. */
+    void (*show_code)(void *ctx, const char *code);
+    void *show_ctx;
+    int64_t session_ms; /* a session that nobody uses ends after; 0 = 30 days */
+};
+
+/* Blocks. BAD_INPUT: the password file; IO: the store, the folder. */
+MUST_CHECK enum err auth_start(const struct auth_options *options, struct store *store,
+                               struct auth **out, struct why *why);
+void auth_stop(struct auth **auth);
+
+/* What the guard asks. With mode none everybody is "local", an admin; with mode key whoever brings
+ * the key, as cookie or bearer, is. */
+struct http_auth auth_http(struct auth *auth);
+bool auth_has_accounts(struct auth *auth);
+/* Accounts may also be made by `matinee user add`: looks whether there are some by now. Blocks. */
+void auth_look_again(struct auth *auth);
+enum http_auth_mode auth_mode(const struct auth *auth);
+/* The key of mode key; "" in the others. Lent until auth_stop. */
+const char *auth_key(const struct auth *auth);
+/* One thread: each hash takes 64 MiB while it is made. Its queue is short: BUSY is an answer. */
+struct pool *auth_pool(struct auth *auth);
+/* True while the session (struct http_user, `session`) has not been ended; "" always is. */
+bool auth_session_lives(struct auth *auth, const char *session);
+
+struct auth_wish {
+    struct slice username, password;
+    struct slice code; /* for setup; absent = none given */
+    struct slice peer; /* the asker's address, in text */
+    bool is_loopback;  /* both ends are: needs no code */
+};
+struct auth_answer {
+    struct http_user user;
+    char token[AUTH_TOKEN_SIZE]; /* the new session's */
+    int retry_after_s;           /* on LIMIT */
+};
+/* The first account, signed in. Blocks. BAD_INPUT: name, password (why says which); REFUSED: the
+ * code is wrong; GONE: there is an account already; LIMIT: too many tries; IO. */
+MUST_CHECK enum err auth_set_up(struct auth *auth, const struct auth_wish *wish,
+                                struct auth_answer *out, struct why *why);
+/* Blocks. REFUSED: no such name and password; LIMIT: too many tries; IO. */
+MUST_CHECK enum err auth_sign_in(struct auth *auth, const struct auth_wish *wish,
+                                 struct auth_answer *out, struct why *why);
+/* Blocks. Nothing happens where there is no such session. */
+MUST_CHECK enum err auth_sign_out(struct auth *auth, const char *session);
+
+/* Makes an account, for `matinee user add` and the password file. Blocks. BAD_INPUT (why says),
+ * BUSY: the name is taken; REFUSED: `only_first`, and there is one. */
+MUST_CHECK enum err auth_add_user(struct store *store, struct slice name, struct slice password,
+                                  bool is_admin, bool only_first, struct store_user *out,
+                                  struct why *why);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Time. Monotonic for deadlines and measures, wall for what people read. Threads: any. */
+#pragma once
+
+#include <stdint.h>
+
+#define CLOCK_ISO_SIZE 32
+
+int64_t clock_mono_us(void);
+int64_t clock_mono_ms(void);
+/* Milliseconds since 1970-01-01T00:00:00Z. */
+int64_t clock_wall_ms(void);
+/* ISO 8601 UTC with milliseconds: 2026-11-21T05:12:00.000Z */
+void clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]);

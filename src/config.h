@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The settings. One table (config.c) says of each: its key, kind, default and limits; the file
+ * matinee.yaml, the environment (MATINEE_HTTP_LISTEN for http.listen) and the command line
+ * (--listen, --set http.listen=...) all fill the same struct, the later of these over the earlier
+ * ones. A wrong setting is named with where it stands. Threads: made once by main, then read. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/why.h"
+
+struct config_list {
+    char **items; /* ends with NULL; never NULL itself after config_new */
+    size_t count;
+};
+
+struct config {
+    struct {
+        char *listen;
+        char *base_path;
+        char *public_url; /* "" = not set; so for all texts */
+        struct config_list hosts;
+        struct config_list trusted_proxies;
+        char *cors_origin;
+        bool http2;
+        int64_t loops;
+        int64_t connections_per_address;
+        char *page;
+    } http;
+    struct {
+        char *certificate;
+        char *key;
+    } tls;
+    struct {
+        char *mode; /* "accounts", "none" or "key" */
+        char *admin_name;
+        char *admin_password_file;
+    } auth;
+    struct {
+        struct config_list folders;
+        int64_t rescan_s;
+        int64_t settle_s;
+    } library;
+    struct {
+        char *program;
+        char *preset;
+        int64_t threads;
+        int64_t runs;
+        int64_t processes;
+        int64_t memory_bytes;
+        int64_t hang_ms;
+    } media;
+    struct {
+        int64_t cache_bytes;
+        int64_t send_buffer_bytes;
+        int64_t ahead_s;
+        int64_t idle_s;
+        int64_t hold_ms;
+        int64_t heartbeat_ms;
+    } hls;
+    char *data;
+    char *log_level;
+};
+
+struct config *config_new(void); /* all defaults */
+void config_free(struct config **config);
+
+/* Sets one setting from text ("4GiB", "true", "a, b" for lists: replaces). `place` is said in the
+ * error ("matinee.yaml line 12", "--set"). NOT_FOUND: no such key; BAD_INPUT: a wrong value. */
+MUST_CHECK enum err config_set(struct config *config, const char *key, const char *value,
+                               const char *place, struct why *why);
+/* Adds one to a list setting; the first one given in a `layer` replaces what was there before. */
+MUST_CHECK enum err config_add(struct config *config, const char *key, const char *value,
+                               const char *place, struct why *why);
+MUST_CHECK enum err config_read_file(struct config *config, const char *path, struct why *why);
+/* Every MATINEE_... variable; unknown ones are warned of, so that a typing mistake shows. */
+MUST_CHECK enum err config_read_environment(struct config *config, const char *const *environment,
+                                            struct why *why);
+/* What no single setting can tell: a key without a certificate, auth none beyond loopback. */
+MUST_CHECK enum err config_check(const struct config *config, struct why *why);
+
+/* The table, for tests and documents: keys in order, NULL past the last. */
+const char *config_key(size_t index);
+/* The value of a key as text, as config_set takes it: the caller's (mem_free). */
+char *config_text(const struct config *config, const char *key);

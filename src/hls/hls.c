@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Starts and ends the hub, and the calls of the face that only pass something on to it. */
+#include "hls/hls.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hls/hub.h"
+#include "hls/send.h"
+
+enum {
+    POOL_THREADS = 4,
+    POOL_QUEUE = 1024,
+    TICK_MS = 500,
+    DEFAULT_AHEAD_S = 30,
+    DEFAULT_IDLE_MS = 60000,
+    DEFAULT_HOLD_MS = 20000,
+    DEFAULT_HEARTBEAT_MS = 2000,
+};
+
+static const uint64_t default_cache_bytes = UINT64_C(4) << 30;
+static const uint64_t default_send_bytes = UINT64_C(64) << 20;
+
+static void fill_in(struct hls_options *options)
+{
+    if (options->cache_bytes == 0)
+        options->cache_bytes = default_cache_bytes;
+    if (options->send_buffer_bytes == 0)
+        options->send_buffer_bytes = default_send_bytes;
+    if (options->ahead_s == 0)
+        options->ahead_s = DEFAULT_AHEAD_S;
+    if (options->idle_ms == 0)
+        options->idle_ms = DEFAULT_IDLE_MS;
+    if (options->hold_ms == 0)
+        options->hold_ms = DEFAULT_HOLD_MS;
+    if (options->heartbeat_ms == 0)
+        options->heartbeat_ms = DEFAULT_HEARTBEAT_MS;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    room_tick(timer->data, clock_mono_ms());
+}
+
+static void start_hub(void *arg)
+{
+    struct hls *hls = arg;
+    MUST(uv_timer_init(loop_uv(hls->loop), &hls->tick) == 0);
+    hls->tick.data = hls;
+    uv_timer_start(&hls->tick, on_tick, TICK_MS, TICK_MS);
+    hls->probes = probe_queue_new(hls);
+    media_host_attach(hls->host, loop_uv(hls->loop));
+}
+
+static enum err open_cache(struct hls *hls, const char *data_folder, struct why *why)
+{
+    struct str folder = {0};
+    str_printf(&folder, "%s/cache", data_folder);
+    enum err kind = cache_open(str_text(&folder), hls->options.cache_bytes, &hls->cache, why);
+    str_fini(&folder);
+    return kind;
+}
+
+static void drop(struct hls **hls)
+{
+    struct hls *gone = *hls;
+    *hls = NULL;
+    cache_close(&gone->cache);
+    source_pools_free(&gone->sources);
+    shelf_free(&gone->shelf);
+    send_budget_free(&gone->budget);
+    mem_free(gone->bads);
+    mem_free(gone);
+}
+
+enum err hls_start(const struct hls_options *options, const struct hls_library *library,
+                   struct hls **out, struct why *why)
+{
+    struct hls *hls = mem_new(struct hls);
+    hls->options = *options;
+    hls->library = *library;
+    hls->host = options->host;
+    TAILQ_INIT(&hls->rooms);
+    TAILQ_INIT(&hls->held);
+    fill_in(&hls->options);
+    hls->budget = send_budget_new(hls->options.send_buffer_bytes);
+    hls->sources = source_pools_new();
+    hls->shelf = shelf_new();
+    enum err kind = sodium_init() >= 0 ? OK : ERR_IO;
+    if (kind == OK)
+        kind = open_cache(hls, options->data_folder, why);
+    if (kind == OK)
+        kind = pool_new("hls-open", POOL_THREADS, POOL_QUEUE, &hls->pool);
+    if (kind == OK)
+        kind = loop_start("hub", &hls->loop);
+    if (kind != OK) {
+        pool_free(&hls->pool);
+        drop(&hls);
+        return kind;
+    }
+    hls->options.data_folder = NULL; /* was borrowed */
+    hls->mailbox = loop_mailbox(hls->loop);
+    loop_call(hls->loop, start_hub, hls);
+    *out = hls;
+    return OK;
+}
+
+static void stop_rooms(void *arg)
+{
+    struct hls *hls = arg;
+    struct why why;
+    why_set(&why, ERR_BUSY, NULL, "the server is stopping");
+    hls->is_stopping = true;
+    while (!TAILQ_EMPTY(&hls->rooms))
+        room_end(TAILQ_FIRST(&hls->rooms), ERR_BUSY, &why);
+    probe_queue_stop(hls->probes);
+    uv_close((uv_handle_t *) &hls->tick, NULL);
+}
+
+static void stop_host(void *arg)
+{
+    struct hls *hls = arg;
+    probe_queue_free(&hls->probes);
+    media_host_stop(&hls->host);
+}
+
+void hls_stop(struct hls **hls)
+{
+    if (*hls == NULL)
+        return;
+    struct hls *stopped = *hls;
+    loop_call(stopped->loop, stop_rooms, stopped);
+    pool_free(&stopped->pool);
+    /* After what the pool posted, and what that posted: workers and planners that end. */
+    loop_call(stopped->loop, stop_host, stopped);
+    loop_stop(&stopped->loop);
+    drop(hls);
+}
+
+/* --- calls that go on to the hub --- */
+
+struct note {
+    struct hls *hls;
+    char *file;
+    int64_t position_ms;
+    bool native;
+};
+
+static struct note *new_note(struct hls *hls, const char *file_id)
+{
+    struct note *note = mem_new(struct note);
+    note->hls = hls;
+    note->file = mem_strdup(file_id);
+    return note;
+}
+
+static void free_note(struct note *note)
+{
+    mem_free(note->file);
+    mem_free(note);
+}
+
+static void warm(void *arg)
+{
+    struct note *note = arg;
+    room_warm(note->hls, note->file, note->position_ms, note->native);
+    free_note(note);
+}
+
+void hls_warm(struct hls *hls, const char *file_id, int64_t position_ms, bool native)
+{
+    struct note *note = new_note(hls, file_id);
+    note->position_ms = position_ms;
+    note->native = native;
+    mailbox_post(hls->mailbox, warm, note);
+}
+
+static void forget(void *arg)
+{
+    struct note *note = arg;
+    room_forget(note->hls, note->file);
+    free_note(note);
+}
+
+void hls_forget(struct hls *hls, const char *file_id)
+{
+    mailbox_post(hls->mailbox, forget, new_note(hls, file_id));
+}
+
+/* --- metrics --- */
+
+static void put(struct str *out, const char *name, const char *type, const char *help,
+                unsigned long long value)
+{
+    str_printf(out, "# HELP matinee_%s %s\n# TYPE matinee_%s %s\nmatinee_%s %llu\n", name, help,
+               name, type, name, value);
+}
+
+void hls_metrics(struct hls *hls, struct str *out)
+{
+    struct hls_counters *counters = &hls->counters;
+    put(out, "films_open", "gauge", "Films that are open.", atomic_load(&counters->rooms));
+    put(out, "media_processes", "gauge", "Media processes that run.",
+        atomic_load(&counters->processes));
+    put(out, "media_deaths_total", "counter", "Media processes that died unasked.",
+        atomic_load(&counters->deaths));
+    put(out, "probes_total", "counter", "Files looked at for the library.",
+        atomic_load(&counters->probes));
+    put(out, "segment_requests_total", "counter", "Segments asked for.",
+        atomic_load(&counters->asks));
+    put(out, "segment_joins_total", "counter", "Requests that joined a segment under way or held.",
+        atomic_load(&counters->joined));
+    put(out, "segments_made_total", "counter", "Segments made.", atomic_load(&counters->made));
+    put(out, "segments_failed_total", "counter", "Segments that could not be made.",
+        atomic_load(&counters->failed));
+    put(out, "cache_hits_total", "counter", "Segments found in the disk's cache.",
+        atomic_load(&counters->cache_hits));
+    put(out, "cache_bytes", "gauge", "Bytes of the disk's cache.", cache_bytes(hls->cache));
+    put(out, "media_sent_bytes_total", "counter", "Bytes of segments and originals sent.",
+        atomic_load(&counters->sent_bytes));
+    put(out, "bodies_broken_total", "counter", "Bodies broken because they could not be completed.",
+        atomic_load(&counters->broken));
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* HLS as the rest of the server sees it: handlers for /hls/..., plans for the library scan, warm
+ * rooms for a playback that was just asked for. Inside: film.c (an open film: source, plan),
+ * playlist.c (pure text from a plan), room.c (one open film's process and jobs, on the hub's loop),
+ * segment.c (pieces of a segment that grows, shared by all who wait), cache.c, routes.c.
+ * Threads: handlers on http loops; rooms on a loop of their own ("hub"). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "base/str.h"
+#include "base/why.h"
+#include "hls/media.h"
+#include "http/http.h"
+#include "segments/plan.h"
+#include "source/source.h"
+
+struct hls;
+
+/* What hls asks of the library. Called on hls's own pool threads: may block. */
+struct hls_file {
+    char *path;                      /* mem_free */
+    struct source_identity identity; /* as last seen by the library */
+    uint8_t *plan;                   /* mem_free; NULL = none stored for this identity */
+    size_t plan_size;
+};
+struct hls_library {
+    void *ctx;
+    /* NOT_FOUND: no such file id; BAD_MEDIA with the reason: it cannot be played. */
+    enum err (*find)(void *ctx, const char *file_id, struct hls_file *out, struct why *why);
+    /* Keep this plan for (file, identity). */
+    void (*keep_plan)(void *ctx, const char *file_id, const struct source_identity *identity,
+                      const uint8_t *plan, size_t size);
+};
+
+struct hls_options {
+    struct media_host *host;    /* started; hls takes it on success (it lives on the hub's loop):
+                                 * hls_start attaches it, hls_stop ends it */
+    const char *data_folder;    /* cache stands in data_folder/cache */
+    uint64_t cache_bytes;       /* 0 = 4 GiB */
+    uint64_t send_buffer_bytes; /* 0 = 64 MiB (decision 17) */
+    unsigned ahead_s;           /* how far encoders keep ahead; 0 = 30 */
+    int64_t idle_ms;            /* a room that nobody uses ends after; 0 = 60 s */
+    int64_t hold_ms;            /* mse hold; 0 = 20000. Tests make it short. */
+    int64_t heartbeat_ms;       /* native; 0 = 2000 */
+};
+
+MUST_CHECK enum err hls_start(const struct hls_options *options, const struct hls_library *library,
+                              struct hls **out, struct why *why);
+/* After http_stop, since requests hold on to rooms. Ends the media processes and the host. */
+void hls_stop(struct hls **hls);
+
+/* For the route table of main: /hls/{file}/master.m3u8, /hls/{file}/{rendition}/{name} and the same
+ * under /hls/~{token}/ (later); /api/v1/files/{id}/raw. ctx is the struct hls. */
+void hls_serve_master(struct request *request, void *hls);
+void hls_serve_media(struct request *request, void *hls);
+void hls_serve_raw(struct request *request, void *hls);
+
+/* A plan for a file on disk, for the library scan. Any thread; `done` runs on `mailbox`'s loop.
+ * `plan` is lent for the call; NULL with kind and why on failure. Queued behind at most two. */
+typedef void hls_probed_fn(void *ctx, enum err kind, const struct why *why,
+                           const struct source_identity *identity, const struct plan *plan,
+                           const uint8_t *bytes, size_t size);
+void hls_probe(struct hls *hls, const char *path, hls_probed_fn *done, void *ctx,
+               struct mailbox *mailbox);
+
+/* Opens the room of a file and makes ready what a player asks first at `position_ms`. */
+void hls_warm(struct hls *hls, const char *file_id, int64_t position_ms, bool native);
+/* The library no longer has the file, or has another under this id: rooms end, caches forget. */
+void hls_forget(struct hls *hls, const char *file_id);
+
+/* A description of a plan for people and clients: tracks, renditions, verdicts with reasons,
+ * chapters: the JSON of `matinee inspect` and of GET /api/v1/files/{id}. New reference. */
+json_t *hls_describe(const struct plan *plan);
+void hls_metrics(struct hls *hls, struct str *out);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of the hub share: the one loop that owns all rooms, jobs and media processes.
+ * hls.c starts and ends it, room.c opens films and answers asks, job.c makes segments, worker.c
+ * holds processes, planner.c makes plans, probe.c serves the library. Nobody else includes this. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "base/loop.h"
+#include "base/pool.h"
+#include "hls/ask.h"
+#include "hls/cache.h"
+#include "hls/film.h"
+#include "hls/hls.h"
+#include "hls/segment.h"
+#include "hls/shelf.h"
+
+struct room;
+struct send_budget;
+struct source_pools;
+
+/* A segment of a room. Life: idle -> (looking in the cache) -> queued -> running -> done, and back
+ * to idle when it is forgotten; running -> lost (its process died) -> running alone -> done | bad. */
+#define ENTRY_STATES(S)                                                                            \
+    S(IDLE, "idle")                                                                                \
+    S(LOOKING, "looking")                                                                          \
+    S(QUEUED, "queued")                                                                            \
+    S(RUNNING, "running")                                                                          \
+    S(LOST, "lost")                                                                                \
+    S(DONE, "done")
+
+#define ENTRY_STATE(name, text) ENTRY_##name,
+enum entry_state { ENTRY_STATES(ENTRY_STATE) };
+#undef ENTRY_STATE
+
+struct worker;
+
+struct entry {
+    struct room *room;
+    uint32_t rendition, n;
+    enum entry_state state;
+    struct segment *segment; /* what readers get; NULL while there is nothing to listen to */
+    struct worker *worker;   /* running: whose job */
+    uint64_t job;            /* running */
+    unsigned askers;         /* open asks */
+    unsigned deaths;         /* processes that died with it in hand */
+    uint64_t wish;           /* the order of the newest ask; 0: made ahead */
+    int64_t left_ms;         /* when the last asker left */
+    int64_t lost_ms;
+    struct why lost_why;     /* what it failed with when it was lost */
+    bool is_stored;          /* was in the cache when last looked at */
+    uint64_t held_bytes;     /* done: what it costs to keep */
+    TAILQ_ENTRY(entry) link; /* done: hls.held, oldest first; else room.active */
+};
+TAILQ_HEAD(entry_list, entry);
+
+/* A media process of a room: the one for all, or one for a segment that a process died of. */
+struct worker {
+    struct room *room; /* NULL once it is let go */
+    struct hls *hls;
+    struct media *media; /* NULL once dead */
+    bool is_solo;
+    unsigned running;
+    int64_t used_ms;
+};
+
+/* Where a viewer is: what is made ahead for. */
+struct viewer {
+    char playback[ASK_PLAYBACK_SIZE];
+    enum plan_kind kind;
+    uint32_t rendition, n;
+    int64_t seen_ms;
+};
+
+/* An open film. Life: opening (find, open, perhaps plan) -> ready -> ended. */
+enum room_state { ROOM_OPENING, ROOM_READY };
+
+struct room {
+    struct hls *hls;
+    uint64_t serial; /* pool work names rooms by it */
+    char id[FILM_ID_SIZE];
+    enum room_state state;
+    struct film *film; /* ready */
+    struct planner *planner;
+    struct entry ***slots;    /* ready: [rendition][n], made when first touched */
+    struct entry_list active; /* entries that are neither idle nor done */
+    struct ask **asks;
+    size_t ask_count, ask_room;
+    struct viewer *viewers;
+    size_t viewer_count, viewer_room;
+    struct worker *worker, *solo;
+    unsigned deaths;
+    int64_t used_ms;
+    bool is_warm, is_warm_native; /* hls_warm while opening */
+    int64_t warm_ms;
+    bool is_scheduled; /* job_schedule is posted */
+    TAILQ_ENTRY(room) link;
+};
+TAILQ_HEAD(room_list, room);
+
+/* (file identity, rendition, n) that two processes died of (decision 20). */
+struct bad {
+    uint8_t identity[32];
+    char rendition[24];
+    uint32_t n;
+    struct why why;
+};
+
+struct hls_counters {
+    atomic_ullong asks, joined, cache_hits, made, failed, deaths, sent_bytes, broken, probes;
+    atomic_uint rooms, processes;
+};
+
+struct hls {
+    /* fixed after start */
+    struct hls_options options; /* defaults filled in */
+    struct hls_library library;
+    struct media_host *host;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    struct pool *pool; /* finds, opens, the cache */
+    struct cache *cache;
+    struct send_budget *budget;
+    struct source_pools *sources;
+    struct shelf *shelf;
+    struct hls_counters counters;
+    /* hub's loop */
+    struct room_list rooms;
+    uint64_t serial, wishes;
+    struct entry_list held; /* done entries, oldest use first */
+    uint64_t held_bytes;
+    struct bad *bads;
+    size_t bad_count, bad_room;
+    struct probe_queue *probes;
+    uv_timer_t tick;
+    bool is_stopping;
+};
+
+/* --- room.c --- */
+void room_tick(struct hls *hls, int64_t now_ms);
+/* All asks hear `kind`; jobs end; the room is gone afterwards. */
+void room_end(struct room *room, enum err kind, const struct why *why);
+struct room *room_by_serial(struct hls *hls, uint64_t serial);
+/* Tells the waiting asks of an entry what there is: its segment, or a failure. */
+void room_answer_entry(struct room *room, struct entry *entry, enum err kind,
+                       const struct why *why);
+/* The film gets another plan (decision 12): asks of the old one hear GONE. */
+void room_replan(struct room *room, struct plan **plan, const struct why *why);
+void room_warm(struct hls *hls, const char *id, int64_t position_ms, bool native);
+void room_forget(struct hls *hls, const char *id);
+
+/* --- job.c --- */
+struct entry *job_entry(struct room *room, uint32_t rendition, uint32_t n);
+/* Somebody wants it: starts or joins. `is_ahead`: nobody waits yet. */
+void job_want(struct entry *entry, bool is_ahead);
+/* Only what is there: done, or in the cache. True: an answer will come through
+ * room_answer_entry, or the segment is there already. */
+bool job_peek(struct entry *entry);
+void job_left(struct entry *entry);
+/* Posts a look at what to start next. */
+void job_schedule(struct room *room);
+void job_tick(struct room *room, int64_t now_ms);
+/* Its process died, or the room ends. */
+void job_lost(struct entry *entry, const struct why *why);
+/* The room ends: segments under way fail so. */
+void job_forget_all(struct room *room, enum err kind, const struct why *why);
+const struct bad *job_bad(const struct entry *entry);
+
+/* --- worker.c --- */
+/* The room's process, started when there is none. BUSY. */
+MUST_CHECK enum err worker_get(struct room *room, bool is_solo, struct worker **out,
+                               struct why *why);
+/* Ends the process after the present callback; jobs of it must be over. NULL is accepted. */
+void worker_let_go(struct worker **worker);
+
+/* --- planner.c --- */
+struct planner;
+/* `plan` and `bytes` are the callee's to take. */
+typedef void planner_done_fn(void *ctx, enum err kind, const struct why *why, struct plan **plan,
+                             uint8_t **bytes, size_t size);
+/* Makes a plan in a process of its own, again in an exec'ed one when that dies. `done` is called
+ * once, never inside the call; not after planner_stop. */
+struct planner *planner_start(struct hls *hls, struct source *source, const char *label,
+                              planner_done_fn *done, void *ctx);
+void planner_stop(struct planner **planner);
+/* Ends the process of a room that idles longest, for one that is needed now. False: none idles. */
+bool worker_end_idlest(struct hls *hls, const struct room *but);
+
+/* --- probe.c --- */
+struct probe_queue *probe_queue_new(struct hls *hls);
+/* All that wait or plan hear CANCELLED. */
+void probe_queue_stop(struct probe_queue *queue);
+void probe_queue_free(struct probe_queue **queue);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a media process says of a segment's job. Threads: the hub's loop. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hls/job.h"
+
+enum {
+    RECIPE_BYTES = 1 << 20, /* of its own bytes; more stays in its memory file */
+    SEAL_TRIES = 4,         /* the kernel waits about 150 ms in each */
+};
+
+static void on_pieces(void *ctx, const struct media_piece *pieces, size_t count, bool part_end)
+{
+    struct entry *entry = ctx;
+    segment_append(entry->segment, pieces, count, part_end);
+}
+
+static void leave_worker(struct entry *entry)
+{
+    entry->worker->running--;
+    entry->worker->used_ms = clock_mono_ms();
+    entry->worker = NULL;
+}
+
+/* After this not even the process that wrote it can change it (decision 21). EBUSY means that the
+ * kernel still counts a reference to a page: one that is read just then stands in a processor's
+ * queue until that is emptied, which each try begins with. */
+static enum err seal(int fd, struct why *why)
+{
+    for (int i = 0; i < SEAL_TRIES; i++) {
+        if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) == 0)
+            return OK;
+        if (errno != EBUSY)
+            break;
+    }
+    enum err kind = errno == EBUSY ? ERR_BUSY : ERR_IO;
+    return why_set(why, kind, NULL, "the segment cannot be sealed: %s", strerror(errno));
+}
+
+/* Copies are the same bytes whoever makes them; an encoder's may differ from make to make, so each
+ * make has a tag of its own. */
+static void make_tag(const struct entry *entry, char tag[SEGMENT_TAG_SIZE])
+{
+    const struct film *film = entry->room->film;
+    if (job_rendition(entry)->is_copy)
+        snprintf(tag, SEGMENT_TAG_SIZE, "\"%s-%u\"", film->versions[entry->rendition], entry->n);
+    else
+        snprintf(tag, SEGMENT_TAG_SIZE, "\"%s-%u-%08x%08x\"", film->versions[entry->rendition],
+                 entry->n, randombytes_random(), randombytes_random());
+}
+
+/* A recipe is a few kilobytes: they move to the heap, and the memory file goes with its last
+ * reader. */
+static struct segment *to_keep(struct entry *entry, uint64_t size)
+{
+    size_t got = 0;
+    if (job_is_cached(entry) || size > RECIPE_BYTES)
+        return segment_ref(entry->segment);
+    uint8_t *bytes = mem_zalloc((size_t) size);
+    if (fd_read_at(segment_fd(entry->segment), bytes, (size_t) size, 0, &got) != OK || got < size) {
+        mem_free(bytes);
+        return segment_ref(entry->segment);
+    }
+    return segment_new_recipe(entry->segment, &bytes, (size_t) size);
+}
+
+/* True when the segment is its out file, from the first byte to the last: only that is stored. */
+static bool is_plain(struct segment *segment, uint64_t size)
+{
+    struct media_piece piece;
+    uint64_t at = 0;
+    for (size_t i = 0; segment_pieces(segment, i, &piece, 1) == 1; i++) {
+        if (piece.is_source || piece.offset != at)
+            return false;
+        at += piece.length;
+    }
+    return at == size;
+}
+
+static void on_done(void *ctx, uint64_t size)
+{
+    struct entry *entry = ctx;
+    struct room *room = entry->room;
+    struct why why = {0};
+    leave_worker(entry);
+    enum err kind = seal(segment_fd(entry->segment), &why);
+    if (kind != OK) {
+        job_fail(entry, kind, &why);
+        job_schedule(room);
+        return;
+    }
+    char tag[SEGMENT_TAG_SIZE];
+    make_tag(entry, tag);
+    segment_finish(entry->segment, tag);
+    atomic_fetch_add(&room->hls->counters.made, 1);
+    struct segment *kept = to_keep(entry, size);
+    job_hold(entry, &kept);
+    if (job_is_cached(entry) && is_plain(entry->segment, size))
+        job_store(entry);
+    job_schedule(room);
+}
+
+static bool has_other(const struct plan *plan, uint32_t rendition)
+{
+    for (uint32_t i = 0; i < plan->rendition_count; i++)
+        if (i != rendition && plan->renditions[i].kind == plan->renditions[rendition].kind &&
+            (plan->renditions[i].kind == PLAN_VIDEO ||
+             plan->renditions[i].track == plan->renditions[rendition].track))
+            return true;
+    return false;
+}
+
+/* The film's plan without a rendition; NULL when it does not hold then. */
+static struct plan *plan_without(const struct film *film, uint32_t rendition,
+                                 const struct why *reason)
+{
+    struct plan *plan = NULL;
+    struct why why;
+    if (!has_other(film->plan, rendition) ||
+        plan_read(film->plan_bytes, film->plan_size, &plan, &why) != OK)
+        return NULL;
+    struct plan_track *track = &plan->tracks[plan->renditions[rendition].track];
+    snprintf(track->copy_refused, sizeof track->copy_refused, "%.190s", reason->text);
+    struct plan_rendition gone = plan->renditions[rendition];
+    memmove(&plan->renditions[rendition], &plan->renditions[rendition + 1],
+            (plan->rendition_count - rendition - 1) * sizeof gone);
+    plan->renditions[--plan->rendition_count] = (struct plan_rendition){0};
+    mem_free(gone.init);
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    plan_write(plan, &bytes, &size);
+    plan_free(&plan);
+    if (plan_read(bytes, size, &plan, &why) != OK)
+        log_error("room.replan", log_str("file", film->id), log_str("why", why.text));
+    mem_free(bytes);
+    return plan;
+}
+
+bool job_give_up_copy(struct entry *entry)
+{
+    struct room *room = entry->room;
+    struct why why = entry->lost_why;
+    struct plan *plan =
+        job_rendition(entry)->is_copy ? plan_without(room->film, entry->rendition, &why) : NULL;
+    if (plan == NULL) {
+        job_mark_bad(entry, &why);
+        return true;
+    }
+    log_warning("room.copy_given_up", log_str("file", room->id), log_int("n", entry->n),
+                log_str("why", why.text));
+    segment_fail(entry->segment, ERR_GONE, &why);
+    segment_unref(&entry->segment);
+    room_replan(room, &plan, &why);
+    return false;
+}
+
+void job_lost(struct entry *entry, const struct why *why)
+{
+    struct why said;
+    entry->worker = NULL;
+    if (++entry->deaths >= 2) {
+        why_set(&said, ERR_BAD_MEDIA, NULL, "two media processes died of this segment: %s",
+                why->text);
+        job_mark_bad(entry, &said);
+        return;
+    }
+    bool is_wanted = entry->askers > 0;
+    struct segment *dead = entry->segment;
+    entry->segment = NULL;
+    job_move(entry, ENTRY_IDLE);
+    /* Readers that sent nothing yet ask again; others have to break. */
+    segment_fail(dead, ERR_AGAIN, why);
+    segment_unref(&dead);
+    if (is_wanted)
+        job_want(entry, false);
+}
+
+static void on_failed(void *ctx, enum err kind, const struct why *why)
+{
+    struct entry *entry = ctx;
+    struct room *room = entry->room;
+    struct worker *worker = entry->worker;
+    leave_worker(entry);
+    entry->lost_why = *why;
+    switch (kind) {
+    case ERR_GONE:
+        /* The process died, or the source's parameters changed: its death would be told next. */
+        entry->worker = worker;
+        entry->lost_ms = clock_mono_ms();
+        job_move(entry, ENTRY_LOST);
+        break;
+    case ERR_BAD_MEDIA:
+        if (!job_give_up_copy(entry))
+            return;
+        break;
+    case ERR_LIMIT:
+        job_mark_bad(entry, why);
+        break;
+    case OK:
+    case ERR_AGAIN:
+    case ERR_NOT_FOUND:
+    case ERR_BAD_INPUT:
+    case ERR_REFUSED:
+    case ERR_BUSY:
+    case ERR_TIMEOUT:
+    case ERR_CANCELLED:
+    case ERR_IO:
+    case ERR_COUNT:
+        job_fail(entry, kind == ERR_IO ? ERR_IO : ERR_BUSY, why);
+        break;
+    }
+    job_schedule(room);
+}
+
+const struct media_job_events job_media_events = {
+    .pieces = on_pieces, .done = on_done, .failed = on_failed};

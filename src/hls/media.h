@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The media processes, seen from the server: the zygote (started before anything is opened), one
+ * process per open film, jobs sent to it and what it answers. Trusts no byte of theirs (wire.c
+ * checks). Their death is an ordinary event. Threads: all calls and callbacks on one loop, the
+ * hub's, except media_host_start. Decisions 18-22. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/why.h"
+
+struct uv_loop_s;
+struct media_host; /* the zygote and its children */
+struct media;      /* one process, one film */
+
+struct media_options {
+    const char *program;    /* path of matinee-media */
+    const char *preset;     /* x264; NULL = veryfast */
+    unsigned threads;       /* per codec; 0 = 2 */
+    unsigned runs;          /* jobs at once per process; 0 = cores */
+    unsigned process_limit; /* 0 = 8 */
+    uint64_t memory_limit;  /* PSS bytes per process; 0 = 1.5 GiB */
+    int64_t hang_ms;        /* a job that says nothing for so long is hung; 0 = 30 s */
+};
+
+/* posix_spawns the zygote. Blocks until it says hello (or 10 s: TIMEOUT). IO: cannot start.
+ * Called before the server opens files or starts threads. */
+MUST_CHECK enum err media_host_start(const struct media_options *options, struct media_host **out,
+                                     struct why *why);
+/* From now on its fds are watched by `loop`; restarts a dead zygote (3 tries a minute). */
+void media_host_attach(struct media_host *host, struct uv_loop_s *loop);
+/* Ends all processes (media_close for each that is open); *host is NULL afterwards; handles close on
+ * the loop. The zygote also dies with the thread that started it: the main one, or after a restart
+ * the loop's. */
+void media_host_stop(struct media_host **host);
+bool media_host_is_alive(const struct media_host *host);
+/* "seccomp,landlock,nnp,rlimit": the layers the processes have on. Lent. */
+const char *media_host_sandbox(const struct media_host *host);
+/* Enters `v` (decision 2): engine_version of the running program. Lent. */
+const char *media_host_engine(const struct media_host *host);
+
+struct media_events {
+    /* The process is dead; `media` is freed after this call. Jobs in hand have heard `failed` with
+     * GONE before. `why`, to be read after "the media process": "was killed by signal 11 (SEGV)",
+     * "took 1.6 GB of memory", "did not answer for 30000 ms", "made a system call that it may not
+     * make", "broke the rules of talk: ...". */
+    void (*died)(void *ctx, const struct why *why);
+    /* It needs [offset, +length) of a source that is not whole. */
+    void (*want)(void *ctx, uint64_t offset, uint64_t length);
+};
+
+/* A process for the film: `film` and `map` (-1 = whole) are borrowed (duplicated). `plan` may be
+ * NULL (then only media_plan). `label` is for logs. `fresh`: exec'ed, not forked (decision 19).
+ * BUSY: the limit of processes, or no zygote. */
+MUST_CHECK enum err media_open(struct media_host *host, int film, int map, uint64_t size,
+                               const uint8_t *plan, size_t plan_size, const char *label, bool fresh,
+                               const struct media_events *events, void *ctx, struct media **out);
+/* Ends the process without a `died`; jobs in hand hear CANCELLED, inside this call. *media is NULL
+ * afterwards. May be called inside any callback. */
+void media_close(struct media **media);
+/* 0: not forked yet. */
+uint32_t media_pid(const struct media *media);
+/* The map has more blocks: sleeping reads look again. */
+void media_have(struct media *media);
+
+/* A piece of a segment: bytes of the job's out file, or an extent of the source. */
+struct media_piece {
+    bool is_source;
+    uint64_t offset, length;
+};
+
+struct media_job_events {
+    /* Pieces in order; checked: inside the source, or inside what was written to the out file. A
+     * part is whole after each call with `part_end`. */
+    void (*pieces)(void *ctx, const struct media_piece *pieces, size_t count, bool part_end);
+    void (*progress)(void *ctx, double fraction); /* plans only; may be NULL */
+    /* Whole: `size` = bytes in the out file. The out file is sealed by the caller. */
+    void (*done)(void *ctx, uint64_t size);
+    void (*failed)(void *ctx, enum err kind, const struct why *why);
+};
+
+/* Jobs: numbers are never used again. `out` is a memory file, borrowed (duplicated). Exactly one of
+ * done/failed ends a job, never inside the call. */
+uint64_t media_plan(struct media *media, int out, const struct media_job_events *events, void *ctx);
+uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int out,
+                       const struct media_job_events *events, void *ctx);
+/* No more callbacks for the job. */
+void media_cancel(struct media *media, uint64_t job);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hls/open.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "hls/ask_private.h"
+
+/* A plan of an older build, or one that does not read, is made anew. */
+static void read_plan(struct opening *opening, const struct hls_file *file)
+{
+    struct why why;
+    if (file->plan == NULL ||
+        !source_identity_equal(&file->identity, source_identity(opening->source)))
+        return;
+    if (plan_read(file->plan, file->plan_size, &opening->plan, &why) != OK) {
+        log_warning("room.plan", log_str("file", opening->id), log_str("why", why.text));
+        return;
+    }
+    if (opening->plan->version != PLAN_VERSION ||
+        opening->plan->source_size != source_size(opening->source)) {
+        plan_free(&opening->plan);
+        return;
+    }
+    opening->bytes = mem_dup(file->plan, file->plan_size);
+    opening->size = file->plan_size;
+}
+
+static void work(void *arg)
+{
+    struct opening *opening = arg;
+    const struct hls_library *library = &opening->hls->library;
+    struct hls_file file = {0};
+    opening->kind = library->find(library->ctx, opening->id, &file, &opening->why);
+    if (opening->kind == OK)
+        opening->kind = source_open_local(file.path, &opening->source, &opening->why);
+    else if (opening->kind == ERR_NOT_FOUND && opening->why.text[0] == '\0')
+        why_set(&opening->why, ERR_NOT_FOUND, NULL, "there is no such file");
+    if (opening->kind == OK)
+        read_plan(opening, &file);
+    mem_free(file.path);
+    mem_free(file.plan);
+}
+
+static void drop(struct opening *opening)
+{
+    source_unref(&opening->source);
+    plan_free(&opening->plan);
+    mem_free(opening->bytes);
+    mem_free(opening);
+}
+
+static void done(void *arg)
+{
+    struct opening *opening = arg;
+    struct room *room = room_by_serial(opening->hls, opening->room);
+    if (room != NULL)
+        room_opened(room, opening);
+    drop(opening);
+}
+
+void open_start(struct room *room)
+{
+    struct opening *opening = mem_new(struct opening);
+    opening->hls = room->hls;
+    opening->room = room->serial;
+    memcpy(opening->id, room->id, sizeof opening->id);
+    if (pool_run(room->hls->pool, work, done, opening, room->hls->mailbox) == OK)
+        return;
+    opening->kind = why_set(&opening->why, ERR_BUSY, NULL, "too many files are being opened");
+    mailbox_post(room->hls->mailbox, done, opening);
+}
+
+/* --- without a room --- */
+
+struct lone_opening {
+    struct ask *ask;
+    enum err kind;
+    struct why why;
+    struct source *source;
+    char *path;
+};
+
+static void open_alone(void *arg)
+{
+    struct lone_opening *opening = arg;
+    const struct hls_library *library = &opening->ask->hls->library;
+    struct hls_file file = {0};
+    opening->kind = library->find(library->ctx, opening->ask->file, &file, &opening->why);
+    /* What cannot be played can still be had as it is. */
+    if (opening->kind == OK || (opening->kind == ERR_BAD_MEDIA && file.path != NULL))
+        opening->kind = source_open_local(file.path, &opening->source, &opening->why);
+    opening->path = file.path;
+    mem_free(file.plan);
+}
+
+static void opened_alone(void *arg)
+{
+    struct lone_opening *opening = arg;
+    if (opening->kind == OK) {
+        const char *name = strrchr(opening->path, '/');
+        ask_reply(opening->ask,
+                  &(struct ask_answer){.kind = OK,
+                                       .rendition = ASK_NO_RENDITION,
+                                       .source = opening->source,
+                                       .name = name != NULL ? name + 1 : opening->path});
+    } else {
+        ask_reply_failure(opening->ask, opening->kind, &opening->why);
+    }
+    source_unref(&opening->source);
+    mem_free(opening->path);
+    ask_unref(opening->ask);
+    mem_free(opening);
+}
+
+void open_for_ask(struct ask *ask)
+{
+    struct lone_opening *opening = mem_new(struct lone_opening);
+    opening->ask = ask_ref(ask);
+    if (pool_run(ask->hls->pool, open_alone, opened_alone, opening, ask->hls->mailbox) == OK)
+        return;
+    opening->kind = why_set(&opening->why, ERR_BUSY, NULL, "too many files are being opened");
+    opened_alone(opening);
+}
+
+struct keeping {
+    struct hls *hls;
+    char id[FILM_ID_SIZE];
+    struct source_identity identity;
+    uint8_t *bytes;
+    size_t size;
+};
+
+static void keep(void *arg)
+{
+    struct keeping *keeping = arg;
+    const struct hls_library *library = &keeping->hls->library;
+    library->keep_plan(library->ctx, keeping->id, &keeping->identity, keeping->bytes,
+                       keeping->size);
+    mem_free(keeping->bytes);
+    mem_free(keeping);
+}
+
+void open_keep_plan(struct hls *hls, const char *id, const struct source_identity *identity,
+                    const uint8_t *bytes, size_t size)
+{
+    struct keeping *keeping = mem_new(struct keeping);
+    keeping->hls = hls;
+    memcpy(keeping->id, id, strlen(id) + 1);
+    keeping->identity = *identity;
+    keeping->bytes = mem_dup(bytes, size);
+    keeping->size = size;
+    if (pool_run(hls->pool, keep, NULL, keeping, hls->mailbox) == OK)
+        return;
+    /* It will be made again at the next opening. */
+    log_warning("room.keep_plan", log_str("file", id), log_str("why", "the pool is full"));
+    mem_free(keeping->bytes);
+    mem_free(keeping);
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Rooms: films that are open, and the asks that look at them. Threads: the hub's loop, but what is
+ * marked as pool work. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hls/ask_private.h"
+#include "hls/hub.h"
+#include "hls/open.h"
+
+static struct room *find_room(struct hls *hls, const char *id)
+{
+    struct room *room;
+    TAILQ_FOREACH(room, &hls->rooms, link)
+    if (strcmp(room->id, id) == 0)
+        return room;
+    return NULL;
+}
+
+struct room *room_by_serial(struct hls *hls, uint64_t serial)
+{
+    struct room *room;
+    TAILQ_FOREACH(room, &hls->rooms, link)
+    if (room->serial == serial)
+        return room;
+    return NULL;
+}
+
+static struct room *room_new(struct hls *hls, const char *id)
+{
+    struct room *room = mem_new(struct room);
+    room->hls = hls;
+    room->serial = ++hls->serial;
+    memcpy(room->id, id, strlen(id) + 1);
+    room->used_ms = clock_mono_ms();
+    TAILQ_INIT(&room->active);
+    TAILQ_INSERT_TAIL(&hls->rooms, room, link);
+    atomic_fetch_add(&hls->counters.rooms, 1);
+    return room;
+}
+
+void room_end(struct room *room, enum err kind, const struct why *why)
+{
+    struct hls *hls = room->hls;
+    log_info("room.end", log_str("file", room->id), log_err(kind),
+             log_str("why", why != NULL ? why->text : ""));
+    TAILQ_REMOVE(&hls->rooms, room, link);
+    atomic_fetch_sub(&hls->counters.rooms, 1);
+    for (size_t i = 0; i < room->ask_count; i++) {
+        struct ask *ask = room->asks[i];
+        if (!ask->is_answered)
+            ask_reply_failure(ask, kind, why);
+        ask->room = NULL;
+        ask->entry = NULL;
+    }
+    job_forget_all(room, kind != OK ? kind : ERR_CANCELLED, why);
+    worker_let_go(&room->worker);
+    worker_let_go(&room->solo);
+    planner_stop(&room->planner);
+    if (room->film != NULL)
+        shelf_remove(hls->shelf, room->film);
+    film_unref(&room->film);
+    mem_free(room->asks);
+    mem_free(room->viewers);
+    mem_free(room);
+}
+
+/* --- asks of a film that is ready --- */
+
+static void reply_film(struct ask *ask, int rendition)
+{
+    ask->is_held = false;
+    ask_reply(ask,
+              &(struct ask_answer){.kind = OK, .film = ask->room->film, .rendition = rendition});
+}
+
+static void reply_segment(struct ask *ask)
+{
+    ask_reply(ask, &(struct ask_answer){.kind = OK,
+                                        .film = ask->room->film,
+                                        .rendition = (int) ask->entry->rendition,
+                                        .segment = ask->entry->segment});
+}
+
+static enum plan_kind kind_of(const struct ask *ask)
+{
+    return ask->room->film->plan->renditions[ask->entry->rendition].kind;
+}
+
+/* Decision 41: of each playback one of video and one of audio is held; the newest wins. */
+static void displace_older(struct room *room, const struct ask *newest)
+{
+    struct why why;
+    if (newest->playback[0] == '\0' || kind_of(newest) == PLAN_SUBTITLE)
+        return;
+    for (size_t i = 0; i < room->ask_count; i++) {
+        struct ask *ask = room->asks[i];
+        if (ask == newest || !ask->is_held || ask->entry == NULL ||
+            strcmp(ask->playback, newest->playback) != 0 || kind_of(ask) != kind_of(newest))
+            continue;
+        ask->is_held = false;
+        ask_reply_failure(ask,
+                          why_set(&why, ERR_BUSY, NULL,
+                                  "a newer request of this playback took "
+                                  "the place"),
+                          &why);
+    }
+}
+
+/* Anonymous viewers of a rendition share one place. */
+static void note_viewer(struct room *room, const struct ask *ask)
+{
+    enum plan_kind kind = kind_of(ask);
+    struct viewer *at = NULL;
+    for (size_t i = 0; i < room->viewer_count && at == NULL; i++) {
+        struct viewer *viewer = &room->viewers[i];
+        bool is_same = ask->playback[0] != '\0' || viewer->rendition == ask->entry->rendition;
+        if (viewer->kind == kind && is_same && strcmp(viewer->playback, ask->playback) == 0)
+            at = viewer;
+    }
+    if (at == NULL) {
+        mem_grow(room->viewers, room->viewer_count, room->viewer_room);
+        at = &room->viewers[room->viewer_count++];
+        *at = (struct viewer){.kind = kind};
+        memcpy(at->playback, ask->playback, sizeof at->playback);
+    }
+    at->rendition = ask->entry->rendition;
+    at->n = ask->entry->n;
+    at->seen_ms = clock_mono_ms();
+}
+
+static void hear_segment(struct room *room, struct ask *ask)
+{
+    if (ask->kind == ASK_PEEK) {
+        if (!job_peek(ask->entry) || ask->entry->segment != NULL)
+            reply_segment(ask);
+        return;
+    }
+    ask->entry->askers++;
+    ask->is_held = true;
+    displace_older(room, ask);
+    note_viewer(room, ask);
+    atomic_fetch_add(&room->hls->counters.asks, 1);
+    job_want(ask->entry, false);
+    if (ask->entry != NULL && ask->entry->segment != NULL && !ask->is_answered)
+        reply_segment(ask);
+}
+
+static void hear_rendition(struct room *room, struct ask *ask)
+{
+    struct why why = {0};
+    int rendition = film_find(room->film, slice_of(ask->rendition));
+    if (rendition < 0) {
+        why_set(&why, ERR_NOT_FOUND, NULL, "the film has no such rendition");
+        ask_reply_failure(ask, ERR_NOT_FOUND, &why);
+        return;
+    }
+    struct slice version = ask->has_version ? slice_of(ask->version) : (struct slice){0};
+    if (!film_is_version(room->film, (uint32_t) rendition, version)) {
+        why_set(&why, ERR_GONE, "v", "the film has another version now: load it again");
+        ask_reply_failure(ask, ERR_GONE, &why);
+        return;
+    }
+    if (ask->kind == ASK_FILM) {
+        reply_film(ask, rendition);
+        return;
+    }
+    if (ask->n >= plan_segment_count(room->film->plan, (uint32_t) rendition)) {
+        why_set(&why, ERR_NOT_FOUND, NULL, "the rendition has no such segment");
+        ask_reply_failure(ask, ERR_NOT_FOUND, &why);
+        return;
+    }
+    struct entry *entry = job_entry(room, (uint32_t) rendition, ask->n);
+    const struct bad *bad = job_bad(entry);
+    if (bad != NULL) {
+        ask_reply_failure(ask, ERR_BAD_MEDIA, &bad->why);
+        return;
+    }
+    ask->entry = entry;
+    hear_segment(room, ask);
+}
+
+/* False: the room is no more. */
+static bool hear(struct room *room, struct ask *ask)
+{
+    struct why why;
+    room->used_ms = clock_mono_ms();
+    if (room->state != ROOM_READY)
+        return true;
+    if (!source_is_unchanged(room->film->source)) {
+        enum err kind = why_set(&why, ERR_GONE, NULL, "the file changed while it was open");
+        room_end(room, kind, &why);
+        return false;
+    }
+    if (ask->has_rendition)
+        hear_rendition(room, ask);
+    else
+        reply_film(ask, ASK_NO_RENDITION);
+    return true;
+}
+
+void room_answer_entry(struct room *room, struct entry *entry, enum err kind, const struct why *why)
+{
+    for (size_t i = 0; i < room->ask_count; i++) {
+        struct ask *ask = room->asks[i];
+        if (ask->entry != entry || ask->is_answered)
+            continue;
+        if (kind == OK)
+            reply_segment(ask);
+        else
+            ask_reply_failure(ask, kind, why);
+    }
+}
+
+/* --- opening --- */
+
+static void warm_now(struct room *room);
+
+static void become_ready(struct room *room, struct film *film)
+{
+    room->film = film;
+    room->state = ROOM_READY;
+    room->slots = mem_new_array(struct entry **, film->plan->rendition_count);
+    shelf_put(room->hls->shelf, film);
+    for (size_t i = 0; i < room->ask_count; i++)
+        if (!room->asks[i]->is_answered && !hear(room, room->asks[i]))
+            return;
+    if (room->is_warm)
+        warm_now(room);
+}
+
+static void on_planned(void *ctx, enum err kind, const struct why *why, struct plan **plan,
+                       uint8_t **bytes, size_t size)
+{
+    struct room *room = ctx;
+    struct source *source = open_take_source(room->planner);
+    planner_stop(&room->planner);
+    if (kind != OK) {
+        source_unref(&source);
+        room_end(room, kind, why);
+        return;
+    }
+    open_keep_plan(room->hls, room->id, source_identity(source), *bytes, size);
+    become_ready(
+        room, film_new(room->id, &source, plan, bytes, size, media_host_engine(room->hls->host)));
+}
+
+/* A HEAD starts nothing, a plan least of all. */
+static bool has_only_peeks(const struct room *room)
+{
+    for (size_t i = 0; i < room->ask_count; i++)
+        if (room->asks[i]->kind != ASK_PEEK)
+            return false;
+    return !room->is_warm && room->ask_count > 0;
+}
+
+void room_opened(struct room *room, struct opening *opening)
+{
+    struct why why;
+    if (opening->kind != OK) {
+        room_end(room, opening->kind, &opening->why);
+        return;
+    }
+    if (opening->plan != NULL) {
+        become_ready(room, film_new(room->id, &opening->source, &opening->plan, &opening->bytes,
+                                    opening->size, media_host_engine(room->hls->host)));
+        return;
+    }
+    if (has_only_peeks(room)) {
+        enum err kind = why_set(&why, ERR_BUSY, NULL, "the film was not looked at yet");
+        room_end(room, kind, &why);
+        return;
+    }
+    room->planner = planner_start(room->hls, opening->source, room->id, on_planned, room);
+}
+
+static struct room *get_room(struct hls *hls, const char *id)
+{
+    struct room *room = find_room(hls, id);
+    if (room != NULL)
+        return room;
+    room = room_new(hls, id);
+    open_start(room);
+    return room;
+}
+
+void room_ask(struct ask *ask)
+{
+    struct hls *hls = ask->hls;
+    struct why why;
+    if (ask->is_wrong) {
+        why_set(&why, ERR_NOT_FOUND, NULL, "there is no such file or rendition");
+        ask_reply_failure(ask, ERR_NOT_FOUND, &why);
+        return;
+    }
+    if (hls->is_stopping) {
+        why_set(&why, ERR_BUSY, NULL, "the server is stopping");
+        ask_reply_failure(ask, ERR_BUSY, &why);
+        return;
+    }
+    if (ask->kind == ASK_SOURCE) {
+        open_for_ask(ask);
+        return;
+    }
+    struct room *room = get_room(hls, ask->file);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
+    mem_grow(room->asks, room->ask_count, room->ask_room);
+    room->asks[room->ask_count++] = ask;
+    ask->room = room;
+    hear(room, ask);
+}
+
+void room_ask_closed(struct ask *ask)
+{
+    struct room *room = ask->room;
+    if (room == NULL)
+        return;
+    for (size_t i = 0; i < room->ask_count; i++) {
+        if (room->asks[i] != ask)
+            continue;
+        room->asks[i] = room->asks[--room->ask_count];
+        break;
+    }
+    room->used_ms = clock_mono_ms();
+    if (ask->entry == NULL || ask->kind == ASK_PEEK)
+        return;
+    MUST(ask->entry->askers > 0);
+    if (--ask->entry->askers == 0)
+        job_left(ask->entry);
+}
+
+/* --- what the rest of the hub does to rooms --- */
+
+void room_replan(struct room *room, struct plan **plan, const struct why *why)
+{
+    struct hls *hls = room->hls;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    char id[FILM_ID_SIZE];
+    memcpy(id, room->id, sizeof id);
+    plan_write(*plan, &bytes, &size);
+    struct source *source = source_ref(room->film->source);
+    open_keep_plan(hls, id, source_identity(source), bytes, size);
+    room_end(room, ERR_GONE, why);
+    struct room *next = room_new(hls, id);
+    become_ready(next, film_new(id, &source, plan, &bytes, size, media_host_engine(hls->host)));
+}
+
+/* What a player asks first: the copy where every browser plays it, else the first transcode; and
+ * the first sound. */
+static void warm_now(struct room *room)
+{
+    const struct plan *plan = room->film->plan;
+    int chosen[2] = {-1, -1};
+    room->is_warm = false;
+    for (uint32_t i = 0; i < plan->rendition_count; i++) {
+        const struct plan_rendition *rendition = &plan->renditions[i];
+        enum plan_codec codec = plan->tracks[rendition->track].codec;
+        if (rendition->kind == PLAN_SUBTITLE)
+            continue;
+        int *slot = &chosen[rendition->kind == PLAN_VIDEO ? 0 : 1];
+        bool is_safe = !rendition->is_copy || codec == CODEC_H264 ||
+                       (codec == CODEC_AAC && rendition->channels <= 2);
+        bool is_copy_first = rendition->is_copy && *slot >= 0 && !plan->renditions[*slot].is_copy &&
+                             plan->renditions[*slot].track == rendition->track;
+        if (is_safe && (*slot < 0 || is_copy_first))
+            *slot = (int) i;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (chosen[i] < 0)
+            continue;
+        uint32_t n = plan_segment_at(plan, (uint32_t) chosen[i], room->warm_ms);
+        struct entry *entry = job_entry(room, (uint32_t) chosen[i], n);
+        if (job_bad(entry) == NULL)
+            job_want(entry, true);
+    }
+}
+
+void room_warm(struct hls *hls, const char *id, int64_t position_ms, bool native)
+{
+    if (hls->is_stopping || strlen(id) >= FILM_ID_SIZE)
+        return;
+    struct room *room = get_room(hls, id);
+    room->used_ms = clock_mono_ms();
+    room->is_warm = true;
+    room->is_warm_native = native;
+    room->warm_ms = position_ms;
+    if (room->state == ROOM_READY)
+        warm_now(room);
+}
+
+void room_forget(struct hls *hls, const char *id)
+{
+    struct why why;
+    struct room *room = find_room(hls, id);
+    if (room != NULL)
+        room_end(room, why_set(&why, ERR_GONE, NULL, "the file was replaced or taken away"), &why);
+}
+
+static int64_t idle_since_ms(const struct room *room)
+{
+    int64_t read_ms = atomic_load_explicit(&room->film->used_ms, memory_order_relaxed);
+    return read_ms > room->used_ms ? read_ms : room->used_ms;
+}
+
+void room_tick(struct hls *hls, int64_t now_ms)
+{
+    struct room *room;
+    struct room *next;
+    for (room = TAILQ_FIRST(&hls->rooms); room != NULL; room = next) {
+        next = TAILQ_NEXT(room, link);
+        if (room->state != ROOM_READY)
+            continue;
+        if (room->ask_count == 0 && now_ms - idle_since_ms(room) > hls->options.idle_ms)
+            room_end(room, OK, NULL);
+        else
+            job_tick(room, now_ms);
+    }
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "hls/routes.h"
+
+#include <string.h>
+
+static bool is_id(struct slice text)
+{
+    if (text.length == 0 || text.length >= ASK_PLAYBACK_SIZE)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.at[i];
+        bool is_good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '_';
+        if (!is_good)
+            return false;
+    }
+    return true;
+}
+
+/* Decision 4: what a script fetches is hls.js's; a media element's own request says "video". */
+static enum err read_client(struct request *request, bool *is_native, struct why *why)
+{
+    struct slice client = request_query(request, "client");
+    if (client.at == NULL)
+        *is_native = !slice_is(request_header(request, "sec-fetch-dest"), "empty");
+    else if (slice_is(client, "native") || slice_is(client, "mse"))
+        *is_native = slice_is(client, "native");
+    else
+        return why_set(why, ERR_BAD_INPUT, "client", "client is mse or native");
+    return OK;
+}
+
+enum err routes_read_query(struct request *request, struct routes_query *out, struct why *why)
+{
+    *out = (struct routes_query){0};
+    out->client.playback = out->playback;
+    struct slice playback = request_query(request, "p");
+    if (playback.at != NULL) {
+        if (!is_id(playback))
+            return why_set(why, ERR_BAD_INPUT, "p", "p is no id of a playback");
+        memcpy(out->playback, playback.at, playback.length);
+    }
+    enum err kind = read_client(request, &out->client.is_native, why);
+    if (kind == OK)
+        out->client.caps = playlist_caps(request_query(request, "caps"), out->client.is_native);
+    return kind;
+}
+
+void routes_reply_failure(struct request *request, enum err kind, const struct why *why)
+{
+    switch (kind) {
+    case ERR_BAD_INPUT:
+        reply_problem(request, 400, kind, why);
+        return;
+    case ERR_NOT_FOUND:
+        reply_problem(request, 404, kind, why);
+        return;
+    case ERR_REFUSED:
+        reply_problem(request, 403, kind, why);
+        return;
+    case ERR_GONE:
+        reply_problem(request, 410, kind, why);
+        return;
+    case ERR_BAD_MEDIA:
+    case ERR_LIMIT:
+        reply_problem(request, 502, kind, why);
+        return;
+    case OK:
+    case ERR_AGAIN:
+    case ERR_BUSY:
+    case ERR_TIMEOUT:
+    case ERR_CANCELLED:
+    case ERR_IO:
+    case ERR_COUNT:
+        break;
+    }
+    reply_problem(request, 0, ERR_BUSY, why);
+}
+
+void hls_serve_master(struct request *request, void *hls)
+{
+    routes_serve_text(request, hls, ROUTES_MASTER);
+}
+
+/* "17.m4s": digits without a sign, a space or a leading zero. */
+static bool read_number(struct slice name, const char *suffix, uint32_t *out)
+{
+    size_t length = strlen(suffix);
+    uint64_t number = 0;
+    if (name.length <= length || memcmp(name.at + name.length - length, suffix, length) != 0)
+        return false;
+    struct slice digits = {name.at, name.length - length};
+    if (slice_number(digits, UINT32_MAX, &number) != OK ||
+        (digits.length > 1 && digits.at[0] == '0'))
+        return false;
+    *out = (uint32_t) number;
+    return true;
+}
+
+void hls_serve_media(struct request *request, void *hls)
+{
+    struct slice name = request_param(request, 2);
+    struct why why;
+    uint32_t n = 0;
+    if (slice_is(name, "index.m3u8"))
+        routes_serve_text(request, hls, ROUTES_MEDIA);
+    else if (slice_is(name, "init.mp4"))
+        routes_serve_text(request, hls, ROUTES_INIT);
+    else if (read_number(name, ".m4s", &n))
+        routes_serve_segment(request, hls, n, false);
+    else if (read_number(name, ".vtt", &n))
+        routes_serve_segment(request, hls, n, true);
+    else
+        routes_reply_failure(
+            request, why_set(&why, ERR_NOT_FOUND, NULL, "a rendition holds no such thing"), &why);
+}

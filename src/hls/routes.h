@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the handlers of /hls/... share: how a URL is read, how a failure is answered.
+ * Threads: the request's loop. */
+#pragma once
+
+#include "hls/ask.h"
+#include "hls/hub.h"
+#include "hls/playlist.h"
+
+/* client, caps and p of the query. BAD_INPUT: one of them is nonsense. */
+struct routes_query {
+    struct playlist_client client;
+    char playback[ASK_PLAYBACK_SIZE];
+};
+MUST_CHECK enum err routes_read_query(struct request *request, struct routes_query *out,
+                                      struct why *why);
+
+/* 404, 410, 502, 503 with Retry-After...: decisions 12, 20, 42. */
+void routes_reply_failure(struct request *request, enum err kind, const struct why *why);
+
+/* --- playlist_route.c: text, once the film is there --- */
+enum routes_text { ROUTES_MASTER, ROUTES_MEDIA, ROUTES_INIT };
+void routes_serve_text(struct request *request, struct hls *hls, enum routes_text what);
+
+/* --- segment_route.c --- */
+void routes_serve_segment(struct request *request, struct hls *hls, uint32_t n, bool is_text);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The films in the folders: found by walks, watched for changes, looked into by a prober that the
+ * caller lends (main gives it hls_probe), kept in the store.
+ * Life: library_new -> library_start -> ... -> library_stop (no more walks, nothing new is asked of
+ * the prober) -> the prober ends, answering what it was asked -> library_free.
+ * Threads: a loop and a pool of its own. library_scan_* and library_new_engine may be called from
+ * any thread; library_find and library_keep_plan block and belong on a pool. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "base/why.h"
+#include "source/source.h"
+#include "store/films.h"
+
+struct library;
+
+struct library_options {
+    const char *const *folders; /* NULL-terminated, absolute; lent for library_new */
+    int64_t rescan_ms;          /* how often all folders are walked at least; 0 = 5 min */
+    int64_t settle_ms;          /* a file that changed since so long may be growing; -1 = 30 s */
+    bool ignore_events;         /* no inotify: by interval alone */
+    uint32_t plan_version;      /* of plans that are current */
+    const char *engine;         /* of plans that are current */
+};
+
+/* What a look into a file found. `bytes` (the plan) and `identity` are lent; NULL on failure. */
+typedef void library_probed_fn(void *ctx, enum err kind, const struct why *why,
+                               const struct source_identity *identity, int64_t duration_ms,
+                               const uint8_t *bytes, size_t size);
+struct library_prober {
+    void *ctx;
+    /* Looks into the file; `done` runs once on the mailbox's loop, never inside the call. */
+    void (*probe)(void *ctx, const char *path, library_probed_fn *done, void *done_ctx,
+                  struct mailbox *mailbox);
+};
+/* News. Called on the library's threads; must not block long. Members may be NULL. */
+struct library_listener {
+    void *ctx;
+    void (*title)(void *ctx, const char *title); /* changed, came or went */
+    void (*file)(void *ctx, const char *file);   /* has other bytes, or is gone */
+    void (*scan)(void *ctx);                     /* library_scan_state would say another thing */
+};
+
+/* Nothing is walked yet, but what the store holds can be found. */
+MUST_CHECK enum err library_new(const struct library_options *options, struct store *store,
+                                struct library **out, struct why *why);
+void library_start(struct library *library, const struct library_prober *prober,
+                   const struct library_listener *listener);
+void library_stop(struct library *library);
+void library_free(struct library **library);
+
+enum library_folder_state { FOLDER_READY, FOLDER_OFFLINE, FOLDER_UNREADABLE };
+struct library_folder {
+    char *path;
+    enum library_folder_state state;
+    char reason[160];
+    uint64_t files;
+};
+struct library_scan {
+    bool is_running;
+    uint64_t done, total;            /* files looked into */
+    int64_t started_ms, finished_ms; /* 0 = not yet */
+    struct library_folder *folders;
+    size_t folder_count;
+};
+void library_scan_state(struct library *library, struct library_scan *out);
+void library_scan_fini(struct library_scan *scan);
+/* A walk begins soon. */
+void library_scan_start(struct library *library);
+/* What is under way ends; the next walk comes at its time. */
+void library_scan_stop(struct library *library);
+
+struct library_file {
+    struct store_file row;
+    char *path;                      /* mem_free; what to open: no symbolic link at its end */
+    struct source_identity identity; /* as last seen; zero where it could not be read */
+    uint8_t *plan;                   /* mem_free; NULL = none that is current */
+    size_t plan_size;
+};
+void library_file_fini(struct library_file *file);
+/* NOT_FOUND: no such file; BAD_MEDIA: it cannot be read, why says so; BUSY: its disk is not there.
+ * The row is filled in on BAD_MEDIA and BUSY too. */
+MUST_CHECK enum err library_find(struct library *library, const char *id, struct library_file *out,
+                                 struct why *why);
+/* Keeps a plan that was made outside of a scan. NOT_FOUND: the file is another by now. */
+MUST_CHECK enum err library_keep_plan(struct library *library, const char *id,
+                                      const struct source_identity *identity, const uint8_t *plan,
+                                      size_t size, int64_t duration_ms);

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The name is parted into words. A year, or else the first word that only releases bear, ends the
+ * title. Words such as "web" are both: they end a title only where no year does. */
+#include "library/names.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+
+enum { NAME_MAX_BYTES = 1024, WORDS_MAX = 160, FIRST_YEAR = 1895 /* the Lumieres */ };
+
+struct word {
+    size_t at, length; /* in the text */
+    bool is_bracketed; /* stands in brackets, or begins so */
+};
+
+struct words {
+    const char *text;
+    struct word items[WORDS_MAX];
+    size_t count;
+};
+
+static const char *const EXTENSIONS[] = {
+    "mkv",  "mp4",  "m4v", "mov", "webm", "avi",  "ts",  "m2ts", "mts", "mpg",  "mpeg", "ps",
+    "vob",  "wmv",  "asf", "flv", "f4v",  "ogv",  "ogm", "3gp",  "3g2", "mk3d", "divx", "rm",
+    "rmvb", "mxf",  "dv",  "mp3", "flac", "m4a",  "m4b", "opus", "ogg", "oga",  "wav",  "aac",
+    "ac3",  "eac3", "dts", "mka", "wma",  "aiff", "aif", "ape",  "wv",  "tta",  "mp2",  "weba"};
+
+static const char *extension_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot != NULL && dot != name ? dot + 1 : "";
+}
+
+bool names_is_media(const char *file_name)
+{
+    const char *extension = extension_of(file_name);
+    for (size_t i = 0; i < sizeof EXTENSIONS / sizeof EXTENSIONS[0]; i++)
+        if (strcasecmp(extension, EXTENSIONS[i]) == 0)
+            return true;
+    return false;
+}
+
+/* --- words --- */
+
+static bool is_bracket(char byte)
+{
+    return strchr("()[]{}", byte) != NULL && byte != '\0';
+}
+
+/* What parts words depends on the name: "Mr. Nobody" and "E.T. the Extra-Terrestrial" keep their
+ * dots, "Dog.2014" does not; dashes part words only where nothing else does. */
+struct style {
+    bool has_spaces, dashes;
+};
+
+static struct style style_of(const char *text)
+{
+    struct style style = {.has_spaces = strchr(text, ' ') != NULL};
+    style.dashes = strpbrk(text, " ._()[]{}") == NULL;
+    return style;
+}
+
+static bool dot_parts(const char *text, size_t i, struct style style)
+{
+    if (!style.has_spaces)
+        return true;
+    bool after_one = i == 0 || i == 1 || !isalnum((unsigned char) text[i - 2]);
+    return text[i + 1] != ' ' && text[i + 1] != '\0' && !after_one;
+}
+
+static bool parts(const char *text, size_t i, struct style style)
+{
+    char byte = text[i];
+    return byte == ' ' || byte == '_' || byte == '\t' || byte == '+' || is_bracket(byte) ||
+           (byte == '-' && style.dashes) || (byte == '.' && dot_parts(text, i, style));
+}
+
+static void split(struct words *words, const char *text)
+{
+    struct style style = style_of(text);
+    int depth = 0;
+    words->text = text;
+    words->count = 0;
+    for (size_t i = 0; text[i] != '\0' && words->count < WORDS_MAX;) {
+        if (parts(text, i, style)) {
+            depth += strchr("([{", text[i]) != NULL ? 1 : 0;
+            depth -= strchr(")]}", text[i]) != NULL && depth > 0 ? 1 : 0;
+            i++;
+            continue;
+        }
+        struct word word = {.at = i, .is_bracketed = depth > 0};
+        while (text[i] != '\0' && !parts(text, i, style))
+            i++;
+        word.length = i - word.at;
+        words->items[words->count++] = word;
+    }
+}
+
+static struct slice word_text(const struct words *words, size_t i)
+{
+    return (struct slice){words->text + words->items[i].at, words->items[i].length};
+}
+
+static bool is_one_of(struct slice word, const char *list)
+{
+    char wanted[24];
+    if (word.length == 0 || word.length + 2 >= sizeof wanted)
+        return false;
+    wanted[0] = ' ';
+    for (size_t i = 0; i < word.length; i++)
+        wanted[i + 1] = (char) tolower((unsigned char) word.at[i]);
+    wanted[word.length + 1] = ' ';
+    wanted[word.length + 2] = '\0';
+    return strstr(list, wanted) != NULL;
+}
+
+/* --- what words are --- */
+
+static const char RELEASE[] =
+    " bluray blu-ray bdrip brrip bdremux bd25 bd50 remux webrip web-rip web-dl webdl web-dlrip "
+    "webdlrip hdtv hdtvrip hdrip dvdrip dvd-rip dvd5 dvd9 dvdr dvdscr dvd-r hddvd hd-dvd pdtv sdtv "
+    "dsr dsrip satrip tvrip vhsrip hdcam camrip telesync hdts hdtc telecine screener bdscr "
+    "xvid divx x264 x265 x-264 x-265 h264 h265 h-264 h-265 h.264 h.265 hevc avc av1 vp9 mpeg2 "
+    "mpeg4 "
+    "10bit 8bit 10-bit hi10p hdr hdr10 hdr10+ sdr uhd 4k 8k 2160 1080 "
+    "aac ac3 eac3 dts dts-hd ddp dd+ truehd atmos flac mp3 dd5 ddp5 dd2 aac2 dts5 5.1 7.1 2ch 6ch "
+    "amzn nf dsnp hmax repack rerip readnfo bdmux dlmux bdripmux web-dlmux dubbed subbed hardsub "
+    "hc telesynch workprint ";
+static const char PERHAPS_RELEASE[] =
+    " web cam ts tc dvd bd r5 scr hd full-hd fullhd tv vhs rip proper real internal limited "
+    "extended "
+    "unrated uncut uncensored remastered restored theatrical imax multi dual dl ml complete "
+    "festival "
+    "stv retail custom dv dc se season hybrid open criterion 3d hsbs half-sbs sbs hou nfofix ws fs "
+    "subs dubs omnibus anniversary pal ntsc ppv boxset convert director's directors cd1 cd2 2cd ";
+static const char EDITION[] = " extended unrated uncut uncensored remastered restored theatrical "
+                              "imax proper limited dc se 3d "
+                              "directors director's director cut edition internal ";
+static const char LANGUAGE[] =
+    " german french italian spanish english eng ita fre ger spa rus russian vostfr truefrench "
+    "nordic swedish danish norwegian finnish dutch polish portuguese hindi korean japanese chinese "
+    "vff vf vo multisubs dublado legendado castellano latino lat esp pl hun ukr cz sk ";
+
+/* 480p, 1080i, 2160p; 1920x1080 */
+static bool is_resolution(struct slice word)
+{
+    size_t digits = 0;
+    while (digits < word.length && isdigit((unsigned char) word.at[digits]))
+        digits++;
+    if (digits < 3 || digits > 4 || digits == word.length)
+        return false;
+    char next = (char) tolower((unsigned char) word.at[digits]);
+    if (next == 'x')
+        return word.length - digits >= 4 && isdigit((unsigned char) word.at[digits + 1]);
+    return (next == 'p' || next == 'i') &&
+           (word.length == digits + 1 || !isalpha((unsigned char) word.at[digits + 1]));
+}
+
+/* BD1080p */
+static bool ends_like_resolution(struct slice word)
+{
+    static const char *const ENDS[] = {"480p", "576p", "720p", "1080p", "2160p"};
+    for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
+        size_t length = strlen(ENDS[i]);
+        if (word.length > length &&
+            strncasecmp(word.at + word.length - length, ENDS[i], length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t count_digits(struct slice word, size_t from)
+{
+    size_t i = from;
+    while (i < word.length && isdigit((unsigned char) word.at[i]))
+        i++;
+    return i - from;
+}
+
+/* True when the i-th character is this letter, in either case. */
+static bool has_letter(struct slice word, size_t i, char letter)
+{
+    return i < word.length && (word.at[i] | 0x20) == letter;
+}
+
+/* S01E02, S01, E05 */
+static bool is_marked_episode(struct slice word)
+{
+    size_t digits = count_digits(word, 1);
+    if (has_letter(word, 0, 's') && digits >= 1 && digits <= 4)
+        return word.length == digits + 1 || has_letter(word, digits + 1, 'e');
+    return has_letter(word, 0, 'e') && digits >= 2 && word.length == digits + 1;
+}
+
+/* 1x02 */
+static bool is_crossed_episode(struct slice word)
+{
+    size_t digits = count_digits(word, 0);
+    if (digits < 1 || digits > 2 || word.length < digits + 3)
+        return false;
+    return has_letter(word, digits, 'x') &&
+           count_digits(word, digits + 1) == word.length - digits - 1;
+}
+
+static bool is_episode(struct slice word)
+{
+    return word.length >= 3 && (is_marked_episode(word) || is_crossed_episode(word));
+}
+
+/* The part before a group's name: "x264-GROUP". */
+static struct slice before_dash(struct slice word)
+{
+    const char *dash = memchr(word.at, '-', word.length);
+    if (dash == NULL || dash == word.at)
+        return word;
+    return (struct slice){word.at, (size_t) (dash - word.at)};
+}
+
+static bool is_release(const struct words *words, size_t i)
+{
+    struct slice word = word_text(words, i);
+    if (is_resolution(word) || ends_like_resolution(word) || is_episode(word) ||
+        is_one_of(word, RELEASE) || is_one_of(before_dash(word), RELEASE))
+        return true;
+    /* "H 264", from H.264 */
+    return is_one_of(word, " h x ") && i + 1 < words->count &&
+           is_one_of(before_dash(word_text(words, i + 1)), " 264 265 ");
+}
+
+static bool is_language_tag(const struct words *words, size_t i)
+{
+    if (!is_one_of(word_text(words, i), LANGUAGE))
+        return false;
+    return i + 1 == words->count || is_release(words, i + 1) ||
+           is_one_of(word_text(words, i + 1), PERHAPS_RELEASE) ||
+           is_one_of(word_text(words, i + 1), LANGUAGE);
+}
+
+static int year_of(struct slice word, int this_year)
+{
+    uint64_t year = 0;
+    if (word.length != 4 || slice_number(word, 9999, &year) != OK)
+        return 0;
+    return year >= FIRST_YEAR && (int) year <= this_year + 1 ? (int) year : 0;
+}
+
+/* --- the title --- */
+
+static size_t first_release(const struct words *words)
+{
+    size_t i = 0;
+    while (i < words->count &&
+           (!is_release(words, i) || (i == 0 && words->count > 1 && !words->items[0].is_bracketed)))
+        i++;
+    return i;
+}
+
+/* The last year before what releases bear, one in brackets before all others; never the first word,
+ * which is then the title. Failing that, the first year after. */
+static size_t find_year(const struct words *words, size_t release, int this_year)
+{
+    size_t found = 0;
+    for (size_t i = 1; i < release; i++) {
+        bool better =
+            found == 0 || words->items[i].is_bracketed || !words->items[found].is_bracketed;
+        if (better && year_of(word_text(words, i), this_year) != 0)
+            found = i;
+    }
+    for (size_t i = release + 1; i < words->count && found == 0; i++)
+        if (year_of(word_text(words, i), this_year) != 0)
+            found = i;
+    return found;
+}
+
+static size_t end_without_year(const struct words *words, size_t release)
+{
+    for (size_t i = 1; i < release; i++)
+        if (is_one_of(word_text(words, i), PERHAPS_RELEASE) || is_language_tag(words, i))
+            return i;
+    return release;
+}
+
+/* "South Park: Bigger, Longer and Uncut" */
+static bool belongs_to_title(const struct words *words, size_t i)
+{
+    return is_one_of(word_text(words, i), " and & the und et y ");
+}
+
+static size_t end_before_year(const struct words *words, size_t end)
+{
+    while (end > 1 && is_one_of(word_text(words, end - 1), EDITION) &&
+           !belongs_to_title(words, end - 2))
+        end--;
+    return end;
+}
+
+/* What stands in brackets after the title, and what it is also known as, is no part of it. */
+static size_t end_of_main(const struct words *words, size_t end)
+{
+    for (size_t i = 1; i < end; i++) {
+        bool opens = words->items[i].is_bracketed && !words->items[0].is_bracketed;
+        if (opens || is_one_of(word_text(words, i), " aka a.k.a a.k.a. "))
+            return i;
+    }
+    return end;
+}
+
+/* Dashes at its ends go, brackets too. */
+static void write_title(const struct words *words, size_t end, struct str *out)
+{
+    for (size_t i = 0; i < end; i++) {
+        struct slice word = word_text(words, i);
+        if (word.length == 1 && word.at[0] == '-' && (i == 0 || i + 1 == end))
+            continue;
+        if (out->length > 0)
+            str_putc(out, ' ');
+        str_append(out, word.at, word.length);
+    }
+    while (out->length > 0 && strchr(" -,:;.", out->at[out->length - 1]) != NULL)
+        out->at[--out->length] = '\0';
+}
+
+/* "[Group] Title", "www.site.org - Title", "{x}": what stands before the title. */
+static const char *skip_prefix(const char *text)
+{
+    for (;;) {
+        while (*text == ' ' || *text == '.' || *text == '_' || *text == '-')
+            text++;
+        const char *end = NULL;
+        if (*text == '[' || *text == '{')
+            end = strpbrk(text, *text == '[' ? "]" : "}");
+        else if (strncasecmp(text, "www.", 4) == 0)
+            end = strstr(text, " - ");
+        if (end == NULL || strspn(end + 1, " ._-") == strlen(end + 1))
+            return text;
+        text = end + 1;
+    }
+}
+
+/* "(2000) Title" */
+static int leading_year(const char **text, int this_year)
+{
+    if (**text != '(' || strlen(*text) < 8 || (*text)[5] != ')')
+        return 0;
+    int year = year_of((struct slice){*text + 1, 4}, this_year);
+    if (year != 0)
+        *text = skip_prefix(*text + 6);
+    return year;
+}
+
+static void parse_text(const char *text, int this_year, struct str *title, int *year)
+{
+    struct words words;
+    const char *rest = skip_prefix(text);
+    int leading = leading_year(&rest, this_year);
+    split(&words, rest);
+    size_t release = first_release(&words);
+    size_t at = find_year(&words, release, this_year);
+    size_t end;
+    *year = at > 0 ? year_of(word_text(&words, at), this_year) : leading;
+    if (at > 0 && at < release)
+        end = end_before_year(&words, at);
+    else
+        end = end_without_year(&words, release);
+    write_title(&words, end_of_main(&words, end), title);
+    if (title->length == 0)
+        str_puts(title, text);
+}
+
+/* --- the whole --- */
+
+/* As UTF-8, bounded, without the extension where it is one of ours. */
+static void clean(const char *name, struct str *out)
+{
+    size_t length = strlen(name);
+    if (names_is_media(name))
+        length -= strlen(extension_of(name)) + 1;
+    str_append_utf8(out, name, length < NAME_MAX_BYTES ? length : NAME_MAX_BYTES);
+    for (size_t i = 0; i < out->length; i++)
+        if ((unsigned char) out->at[i] < 0x20)
+            out->at[i] = ' ';
+}
+
+static void complete(struct film_name *out)
+{
+    CLEANUP(str_fini) struct str folded = {0}, match = {0};
+    fold(&folded, slice_of(out->title));
+    if (folded.length == 0)
+        str_puts(&folded, out->title);
+    if (out->year != 0) {
+        str_printf(&match, "%s %d", str_text(&folded), out->year);
+        out->match = str_take(&match);
+    }
+    out->sort = mem_strdup(fold_sort(str_text(&folded)));
+    out->folded = str_take(&folded);
+    fold_letter(out->sort, out->letter);
+}
+
+/* "movie.mkv" in "Alien (1979)": the folder speaks when the file says nothing, or the same. */
+static bool is_title_of(const struct str *title, const struct str *folder_title)
+{
+    CLEANUP(str_fini) struct str file = {0};
+    CLEANUP(str_fini) struct str folder = {0};
+    fold(&file, slice_of(str_text(title)));
+    fold(&folder, slice_of(str_text(folder_title)));
+    return is_one_of(slice_of(str_text(&file)), " movie film video main title feature ") ||
+           (file.length > 0 && strcmp(str_text(&file), str_text(&folder)) == 0);
+}
+
+static void ask_folder(const char *folder_name, int this_year, struct str *title, int *year)
+{
+    CLEANUP(str_fini) struct str text = {0};
+    CLEANUP(str_fini) struct str folder_title = {0};
+    int folder_year = 0;
+    clean(folder_name, &text);
+    parse_text(str_text(&text), this_year, &folder_title, &folder_year);
+    if (folder_year == 0 || !is_title_of(title, &folder_title))
+        return;
+    *year = folder_year;
+    str_clear(title);
+    str_puts(title, str_text(&folder_title));
+}
+
+void names_parse(const char *file_name, const char *folder_name, int this_year,
+                 struct film_name *out)
+{
+    CLEANUP(str_fini) struct str text = {0};
+    CLEANUP(str_fini) struct str title = {0};
+    *out = (struct film_name){0};
+    clean(file_name, &text);
+    parse_text(str_text(&text), this_year, &title, &out->year);
+    if (out->year == 0 && folder_name != NULL)
+        ask_folder(folder_name, this_year, &title, &out->year);
+    out->title = title.length > 0 ? str_take(&title) : mem_strdup("?");
+    complete(out);
+}
+
+void film_name_fini(struct film_name *name)
+{
+    mem_free(name->title);
+    mem_free(name->folded);
+    mem_free(name->sort);
+    mem_free(name->match);
+    *name = (struct film_name){0};
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The program matinee: reads the settings, starts the parts, waits for a signal, stops them in
+ * reverse order. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "commandline.h"
+#include "server.h"
+#include "user.h"
+
+extern char **environ;
+
+/* The exit codes people and scripts see. */
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static int say(enum err err, const struct why *why)
+{
+    fprintf(stderr, "matinee: %s\n", why->text[0] != '\0' ? why->text : err_text(err));
+    return EXIT_FAILED;
+}
+
+static enum err run(const struct commandline *options, struct why *why)
+{
+    struct media_options media;
+    enum err err = server_media_options(options->config, &media, why);
+    if (err != OK)
+        return err;
+    switch (options->command) {
+    case COMMAND_SERVE:
+        err = server_run(options->config, &media, why);
+        break;
+    case COMMAND_INSPECT:
+        err = tool_inspect(&media, options->segment.path, why);
+        break;
+    case COMMAND_SEGMENT:
+        err = tool_write_segment(&media, &options->segment, why);
+        break;
+    case COMMAND_USER:
+        err = user_add(options->config, options->user_name, why);
+        break;
+    case COMMAND_HELP:
+        fputs(commandline_usage(), stdout);
+        break;
+    case COMMAND_VERSION:
+        puts("matinee " MATINEE_VERSION);
+        break;
+    }
+    server_media_options_fini(&media);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
+    struct commandline options;
+    struct why why = {0};
+    int code = EXIT_OK;
+    signal(SIGPIPE, SIG_IGN);
+    enum err err = commandline_read(argc, argv, environ, &options, &why);
+    if (err != OK) {
+        say(err, &why);
+        code = EXIT_USAGE;
+    } else {
+        enum log_level level = LOG_INFO;
+        bool is_server = options.command == COMMAND_SERVE;
+        if (log_level_parse(options.config->log_level, &level) == OK)
+            log_set_level(!is_server && level == LOG_INFO ? LOG_WARNING : level);
+        err = run(&options, &why);
+        if (err != OK)
+            code = say(err, &why);
+    }
+    commandline_fini(&options);
+    return code;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "auth/auth.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "hls/hls.h"
+#include "http/http.h"
+#include "library/library.h"
+#include "store/store.h"
+
+/* How long requests in flight may take after SIGTERM (architecture.md, command line). */
+enum { STOP_GRACE_MS = 10000, FEW_FILES = 16384 };
+
+/* Everything that runs, in the order it was started. */
+struct server {
+    const struct config *config;
+    char *data;
+    int lock;
+    struct media_host *host;
+    struct store *store;
+    struct auth *auth;
+    struct library *library;
+    struct hls *hls;
+    struct api *api;
+    struct http *http;
+};
+
+/* --- folders and programs --- */
+
+/* The folder this program stands in. */
+static char *own_folder(void)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0)
+        return mem_strdup(".");
+    path[length] = '\0';
+    char *slash = strrchr(path, '/');
+    *(slash != NULL ? slash : path) = '\0';
+    return mem_strdup(path);
+}
+
+/* The first of the two places, below the program's folder, that is there; or NULL. */
+static char *beside(const char *near, const char *installed)
+{
+    CLEANUP(mem_free_at) char *folder = own_folder();
+    const char *const places[] = {near, installed};
+    for (size_t i = 0; i < 2; i++) {
+        struct str path = {0};
+        str_printf(&path, "%s/%s", folder, places[i]);
+        if (access(str_text(&path), R_OK) == 0)
+            return str_take(&path);
+        str_fini(&path);
+    }
+    return NULL;
+}
+
+enum err server_media_options(const struct config *config, struct media_options *out,
+                              struct why *why)
+{
+    char *program = config->media.program[0] != '\0'
+                        ? mem_strdup(config->media.program)
+                        : beside("matinee-media", "../libexec/matinee-media");
+    if (program == NULL)
+        return why_set(why, ERR_IO, "media.program",
+                       "matinee-media is not beside matinee; media.program can name its place");
+    *out = (struct media_options){
+        .program = program,
+        .preset = config->media.preset,
+        .threads = (unsigned) config->media.threads,
+        .runs = (unsigned) config->media.runs,
+        .process_limit = (unsigned) config->media.processes,
+        .memory_limit = (uint64_t) config->media.memory_bytes,
+        .hang_ms = config->media.hang_ms,
+    };
+    return OK;
+}
+
+void server_media_options_fini(struct media_options *options)
+{
+    mem_free((void *) (uintptr_t) options->program);
+    options->program = NULL;
+}
+
+static enum err make_folder(const char *path, struct why *why)
+{
+    CLEANUP(mem_free_at) char *step = mem_strdup(path);
+    for (char *slash = step + 1; *slash != '\0'; slash++) {
+        if (*slash != '/')
+            continue;
+        *slash = '\0';
+        if (mkdir(step, 0755) != 0 && errno != EEXIST)
+            return why_set(why, err_from_errno(errno), "data", "cannot make %s: %s", step,
+                           strerror(errno));
+        *slash = '/';
+    }
+    if (mkdir(step, 0700) != 0 && errno != EEXIST)
+        return why_set(why, err_from_errno(errno), "data", "cannot make %s: %s", step,
+                       strerror(errno));
+    return OK;
+}
+
+enum err server_data_folder(const struct config *config, char **out, struct why *why)
+{
+    struct str path = {0};
+    const char *base = getenv("XDG_DATA_HOME");
+    const char *home = getenv("HOME");
+    if (config->data[0] != '\0')
+        str_puts(&path, config->data);
+    else if (geteuid() == 0)
+        str_puts(&path, "/var/lib/matinee");
+    else if (base != NULL && base[0] == '/')
+        str_printf(&path, "%s/matinee", base);
+    else if (home != NULL && home[0] == '/')
+        str_printf(&path, "%s/.local/share/matinee", home);
+    else
+        return why_set(why, ERR_BAD_INPUT, "data", "there is no HOME: say --data FOLDER");
+    enum err err = make_folder(str_text(&path), why);
+    if (err == OK)
+        *out = str_take(&path);
+    str_fini(&path);
+    return err;
+}
+
+/* Two servers on one data folder would fight over its database. */
+static enum err lock_data(struct server *server, struct why *why)
+{
+    struct str path = {0};
+    str_printf(&path, "%s/lock", server->data);
+    enum err err = OK;
+    server->lock = open(str_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (server->lock < 0)
+        err = why_set(why, err_from_errno(errno), "data", "cannot write in %s: %s", server->data,
+                      strerror(errno));
+    else if (flock(server->lock, LOCK_EX | LOCK_NB) != 0)
+        err = why_set(why, ERR_BUSY, "data", "another matinee is using %s", server->data);
+    str_fini(&path);
+    return err;
+}
+
+/* --- limits and signals --- */
+
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < FEW_FILES)
+        log_warning("server.few_files", log_int("limit", (int64_t) files.rlim_cur),
+                    log_str("hint", "raise RLIMIT_NOFILE for many viewers"));
+}
+
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+}
+
+/* --- parts, in order --- */
+
+static void show_code(void *ctx, const char *code)
+{
+    (void) ctx;
+    fprintf(stderr, "matinee: the code for the first account is %s\n", code);
+}
+
+static enum http_auth_mode auth_mode_of(const struct config *config)
+{
+    if (strcmp(config->auth.mode, "none") == 0)
+        return AUTH_NONE;
+    return strcmp(config->auth.mode, "key") == 0 ? AUTH_KEY : AUTH_ACCOUNTS;
+}
+
+static const char *set_or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+static enum err start_store(struct server *server, struct why *why)
+{
+    struct str path = {0};
+    str_printf(&path, "%s/matinee.db", server->data);
+    enum err err = store_open(str_text(&path), &server->store, why);
+    str_fini(&path);
+    if (err != OK)
+        return err;
+    const struct auth_options options = {
+        .mode = auth_mode_of(server->config),
+        .data_folder = server->data,
+        .admin_name = server->config->auth.admin_name,
+        .admin_password_file = set_or_null(server->config->auth.admin_password_file),
+        .show_code = show_code,
+    };
+    return auth_start(&options, server->store, &server->auth, why);
+}
+
+/* --- library, hls, api, http --- */
+
+static enum err start_library(struct server *server, struct why *why)
+{
+    const struct config *config = server->config;
+    const struct library_options options = {
+        .folders = (const char *const *) config->library.folders.items,
+        .rescan_ms = config->library.rescan_s * 1000,
+        .settle_ms = config->library.settle_s * 1000,
+        .plan_version = PLAN_VERSION,
+        .engine = media_host_engine(server->host),
+    };
+    return library_new(&options, server->store, &server->library, why);
+}
+
+static enum err start_hls(struct server *server, struct why *why)
+{
+    const struct config *config = server->config;
+    const struct hls_library library = api_hls_library(server->api);
+    const struct hls_options options = {
+        .host = server->host,
+        .data_folder = server->data,
+        .cache_bytes = (uint64_t) config->hls.cache_bytes,
+        .send_buffer_bytes = (uint64_t) config->hls.send_buffer_bytes,
+        .ahead_s = (unsigned) config->hls.ahead_s,
+        .idle_ms = config->hls.idle_s * 1000,
+        .hold_ms = config->hls.hold_ms,
+        .heartbeat_ms = config->hls.heartbeat_ms,
+    };
+    enum err err = hls_start(&options, &library, &server->hls, why);
+    if (err != OK)
+        return err;
+    server->host = NULL; /* hls has it now */
+    api_set_hls(server->api, server->hls);
+    return OK;
+}
+
+static enum err start_api(struct server *server, struct why *why)
+{
+    const struct api_options options = {
+        .store = server->store,
+        .auth = server->auth,
+        .library = server->library,
+        .sandbox = media_host_sandbox(server->host),
+        .base_path = server->config->http.base_path,
+    };
+    return api_new(&options, &server->api, why);
+}
+
+static enum err start_http(struct server *server, struct why *why)
+{
+    const struct config *config = server->config;
+    CLEANUP(mem_free_at)
+    char *page = config->http.page[0] != '\0' ? mem_strdup(config->http.page)
+                                              : beside("player", "../share/matinee/page");
+    const struct http_options options = {
+        .listen = config->http.listen,
+        .certificate_file = set_or_null(config->tls.certificate),
+        .key_file = set_or_null(config->tls.key),
+        .http2 = config->http.http2,
+        .hosts = (const char *const *) config->http.hosts.items,
+        .public_url = set_or_null(config->http.public_url),
+        .trusted_proxies = (const char *const *) config->http.trusted_proxies.items,
+        .base_path = config->http.base_path,
+        .cors_origin = set_or_null(config->http.cors_origin),
+        .page_folder = page,
+        .auth_mode = auth_mode_of(config),
+        .loops = (unsigned) config->http.loops,
+        .connections_per_address = (unsigned) config->http.connections_per_address,
+    };
+    const struct http_auth auth = auth_http(server->auth);
+    enum err err = http_start(&options, &auth, api_routes(server->api), &server->http, why);
+    if (err == OK)
+        api_set_http(server->api, server->http);
+    return err;
+}
+
+static void start_scan(struct server *server)
+{
+    const struct library_prober prober = api_prober(server->api);
+    const struct library_listener listener = api_listener(server->api);
+    library_start(server->library, &prober, &listener);
+}
+
+/* The zygote first: it must hold no file and no thread of ours. */
+static enum err start_all(struct server *server, const struct media_options *media, struct why *why)
+{
+    enum err err = media_host_start(media, &server->host, why);
+    if (err == OK)
+        err = start_store(server, why);
+    if (err == OK)
+        err = start_library(server, why);
+    if (err == OK)
+        err = start_api(server, why);
+    if (err == OK)
+        err = start_hls(server, why);
+    if (err == OK)
+        err = start_http(server, why);
+    if (err == OK)
+        start_scan(server);
+    return err;
+}
+
+/* In the order that api.h gives: no new request, no news, no answers, no rooms, no memory. */
+static void stop_all(struct server *server)
+{
+    if (server->api != NULL)
+        api_end_streams(server->api);
+    if (server->http != NULL)
+        http_drain(server->http, STOP_GRACE_MS);
+    if (server->library != NULL)
+        library_stop(server->library);
+    if (server->api != NULL)
+        api_stop(server->api);
+    http_stop(&server->http, 0);
+    hls_stop(&server->hls);
+    library_free(&server->library);
+    api_free(&server->api);
+    auth_stop(&server->auth);
+    store_close(&server->store);
+    media_host_stop(&server->host);
+}
+
+static void say_listening(const struct server *server)
+{
+    printf("listening on %s\n", http_start_url(server->http));
+    fflush(stdout);
+}
+
+enum err server_run(const struct config *config, const struct media_options *media, struct why *why)
+{
+    struct server server = {.config = config, .lock = -1};
+    sigset_t signals;
+    block_signals(&signals);
+    raise_file_limit();
+    if (geteuid() == 0)
+        log_warning("server.root", log_str("hint", "matinee needs no root: run it as a user"));
+    enum err err = server_data_folder(config, &server.data, why);
+    if (err == OK)
+        err = lock_data(&server, why);
+    if (err == OK)
+        err = start_all(&server, media, why);
+    if (err == OK) {
+        int signal_number = 0;
+        say_listening(&server);
+        sigwait(&signals, &signal_number);
+        log_info("server.stop", log_str("signal", strsignal(signal_number)));
+    }
+    stop_all(&server);
+    fd_close(&server.lock);
+    mem_free(server.data);
+    return err;
+}

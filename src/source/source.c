@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The counted handle and what is the same for all kinds of sources: identity, presence, reads.
+ * Threads: any; nothing changes after open but the count. */
+#include "source/source.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "source/source_private.h"
+
+struct source *source_new(int *fd, const struct source_identity *identity, uint64_t device)
+{
+    struct source *source = mem_new(struct source);
+    atomic_init(&source->references, 1);
+    source->fd = fd_take(fd);
+    source->identity = *identity;
+    source->device = device;
+    return source;
+}
+
+struct source *source_ref(struct source *source)
+{
+    atomic_fetch_add_explicit(&source->references, 1, memory_order_relaxed);
+    return source;
+}
+
+void source_unref(struct source **source)
+{
+    struct source *gone = *source;
+    *source = NULL;
+    if (gone == NULL)
+        return;
+    if (atomic_fetch_sub_explicit(&gone->references, 1, memory_order_acq_rel) != 1)
+        return;
+    fd_close(&gone->fd);
+    mem_free(gone);
+}
+
+bool source_identity_equal(const struct source_identity *a, const struct source_identity *b)
+{
+    return a->size == b->size && a->mtime_ns == b->mtime_ns &&
+           memcmp(a->hash, b->hash, sizeof a->hash) == 0;
+}
+
+const struct source_identity *source_identity(const struct source *source)
+{
+    return &source->identity;
+}
+
+uint64_t source_size(const struct source *source)
+{
+    return source->identity.size;
+}
+
+uint64_t source_device(const struct source *source)
+{
+    return source->device;
+}
+
+int source_fd(const struct source *source)
+{
+    return source->fd;
+}
+
+int source_map_fd(const struct source *source UNUSED)
+{
+    return -1;
+}
+
+bool source_has(const struct source *source, uint64_t offset, uint64_t length)
+{
+    uint64_t size = source->identity.size;
+    return offset <= size && length <= size - offset;
+}
+
+int64_t source_mtime_ns(const struct stat *stat)
+{
+    return (int64_t) stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec;
+}
+
+bool source_is_unchanged(const struct source *source)
+{
+    struct stat now;
+    return fstat(source->fd, &now) == 0 && (uint64_t) now.st_size == source->identity.size &&
+           source_mtime_ns(&now) == source->identity.mtime_ns;
+}
+
+/* What of `size` bytes at `offset` lies inside. */
+static enum err inside(const struct source *source, size_t *size, uint64_t offset)
+{
+    uint64_t whole = source->identity.size;
+    if (offset >= whole)
+        return ERR_BAD_INPUT;
+    if (*size > whole - offset)
+        *size = (size_t) (whole - offset);
+    return OK;
+}
+
+enum err source_read_now(struct source *source, void *into, size_t size, uint64_t offset,
+                         size_t *got)
+{
+    enum err kind = inside(source, &size, offset);
+    if (kind != OK)
+        return kind;
+    struct iovec to = {into, size};
+    ssize_t read = preadv2(source->fd, &to, 1, (off_t) offset, RWF_NOWAIT);
+    if (read > 0) {
+        *got = (size_t) read;
+        return OK;
+    }
+    /* Some kernels say 0 where they mean EAGAIN: the sleeping read tells a file that was cut. */
+    if (read == 0 || errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR || errno == ENOSYS)
+        return ERR_AGAIN;
+    return ERR_IO;
+}
+
+enum err source_read(struct source *source, void *into, size_t size, uint64_t offset, size_t *got)
+{
+    enum err kind = inside(source, &size, offset);
+    if (kind != OK)
+        return kind;
+    size_t read = 0;
+    kind = fd_read_at(source->fd, into, size, offset, &read);
+    if (kind != OK)
+        return kind;
+    if (read < size)
+        return ERR_GONE;
+    *got = read;
+    return OK;
+}

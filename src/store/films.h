@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Titles, the files they are made of, and the plans of files, as kept. Threads and waiting: as in
+ * store.h.
+ * Life of a file's row: added (waiting) -> ready or unreadable -> missing (its id waits for it to
+ * come back) -> purged. Offline is beside that: its disk is not there. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "store/store.h"
+
+enum store_file_state { STORE_FILE_WAITING, STORE_FILE_READY, STORE_FILE_UNREADABLE };
+
+struct store_identity { /* decision 1 */
+    uint64_t size;
+    int64_t mtime_ns;
+    uint8_t hash[32];
+};
+
+/* How a title is called and found. All text is UTF-8. */
+struct store_name {
+    const char *kind;   /* "film", "other" */
+    const char *title;  /* as shown */
+    int year;           /* 0 = unknown */
+    const char *sort;   /* folded, without article */
+    const char *folded; /* what searches look through */
+    const char *letter; /* where it stands in the alphabet: "A".."Z", "#", ... */
+    const char *match;  /* files with the same one are one title; NULL = a title of its own */
+};
+
+struct store_file {
+    char id[STORE_ID_SIZE], title[STORE_ID_SIZE];
+    char *folder, *path; /* bytes without NUL */
+    char *name;          /* UTF-8, for people */
+    uint64_t size;
+    int64_t mtime_ns;
+    uint64_t dev; /* of the folder it lies in */
+    bool has_hash;
+    uint8_t hash[32];
+    enum store_file_state state;
+    bool is_offline, is_missing;
+    char *reason;        /* UTF-8 or NULL */
+    int64_t duration_ms; /* -1 = unknown */
+    int64_t added_ms, changed_ms, missing_ms;
+};
+void store_file_fini(struct store_file *file);
+
+/* All rows, missing ones too, each lent for the call. `version` and `engine` are those of plans
+ * that are current; `has_plan`: there is one for this identity. */
+typedef void store_file_fn(void *ctx, const struct store_file *file, bool has_plan);
+MUST_CHECK enum err store_files_each(struct store *store, uint32_t version, const char *engine,
+                                     store_file_fn *each, void *ctx);
+/* NOT_FOUND: no such row, or it is missing. */
+MUST_CHECK enum err store_file_find(struct store *store, const char *id, struct store_file *out);
+
+/* What a walk found; all of one list is done or none of it. */
+enum store_change_kind {
+    STORE_ADD,     /* a row; id, folder, path, name, size, mtime, dev, hash, state, reason, times */
+    STORE_PLACE,   /* here (again): folder, path, name, dev; neither missing nor offline */
+    STORE_CONTENT, /* other bytes under its path: size, mtime, hash; waits for a look; not offline */
+    STORE_REFUSE,  /* cannot be read: reason; not offline */
+    STORE_OFFLINE, /* its disk is not there */
+    STORE_MISSING  /* gone: missing_ms */
+};
+struct store_change {
+    enum store_change_kind kind;
+    struct store_file file;        /* borrowed; `title` is filled in */
+    const struct store_name *name; /* ADD, and PLACE when the name changed; else NULL */
+    char old_title[STORE_ID_SIZE]; /* filled in: the title it was of before, "" = none or same */
+};
+/* BUSY: a path stands there twice; IO. */
+MUST_CHECK enum err store_files_change(struct store *store, struct store_change *changes,
+                                       size_t count);
+
+/* What a look into the file found, if it still has this identity (its hash may be new): else
+ * nothing happens, NOT_FOUND. `title` is filled in. */
+struct store_look {
+    const char *file;
+    struct store_identity identity;
+    enum store_file_state state;
+    const char *reason;  /* NULL where it can be played */
+    int64_t duration_ms; /* -1 = unknown */
+    /* a plan, or bytes NULL */
+    const uint8_t *bytes;
+    size_t size;
+    uint32_t version;
+    const char *engine;
+    int64_t made_ms;
+    char title[STORE_ID_SIZE];
+};
+MUST_CHECK enum err store_file_looked(struct store *store, struct store_look *look);
+/* The plan for the file as it is now; the caller's (mem_free). NOT_FOUND: none. */
+MUST_CHECK enum err store_plan_find(struct store *store, const char *file, uint32_t version,
+                                    const char *engine, uint8_t **out, size_t *size);
+/* Rows that were missing before `missing_ms` go for good. */
+MUST_CHECK enum err store_files_purge(struct store *store, int64_t missing_ms);
+
+struct store_title {
+    char id[STORE_ID_SIZE];
+    char *kind, *title, *sort;
+    int year; /* 0 = unknown */
+    int64_t added_ms;
+    struct store_file *files; /* those that are not missing, at least one */
+    size_t file_count;
+};
+void store_title_fini(struct store_title *title);
+/* NOT_FOUND: no such title, or none of its files is there. */
+MUST_CHECK enum err store_title_find(struct store *store, const char *id, struct store_title *out);
+
+struct store_titles_query {
+    const char *folded; /* a part of the folded title, or NULL */
+    const char *kind;   /* or NULL */
+    bool by_added;      /* latest first; else by title */
+    size_t limit, offset;
+    /* after this one, or NULL: its sort text, its added_ms, its id */
+    const char *after_sort, *after_id;
+    int64_t after_added_ms;
+};
+struct store_titles {
+    struct store_title *items;
+    size_t count;
+    bool has_more;
+};
+void store_titles_fini(struct store_titles *titles);
+MUST_CHECK enum err store_titles_list(struct store *store, const struct store_titles_query *query,
+                                      struct store_titles *out);
+/* How many in all, and at each letter, in the order of the list by title. */
+typedef void store_letter_fn(void *ctx, const char *letter, int64_t count);
+MUST_CHECK enum err store_titles_letters(struct store *store,
+                                         const struct store_titles_query *query,
+                                         store_letter_fn *each, void *ctx);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Inside store/ only: what files and titles know of each other. */
+#pragma once
+
+#include "store/films.h"
+#include "store/sql.h"
+
+/* Of `file f`, in the order in which file_get reads them. */
+#define FILE_COLUMNS                                                                               \
+    "f.id, f.title, f.folder, f.path, f.name, f.size, f.mtime_ns, f.dev, f.hash, f.state, "        \
+    "f.is_offline, f.reason, f.duration_ms, f.added_ms, f.changed_ms, f.missing_ms"
+
+/* `out` is zeroed by the caller, who ends it with store_file_fini. */
+void file_get(struct query *query, struct store_file *out);
+
+/* Fills change->file.title: the title that the file has, or, when it comes with a name, the one it
+ * belongs to, made where there is none; and old_title. */
+MUST_CHECK enum err title_settle(struct conn *conn, struct store_change *change);
+MUST_CHECK enum err title_drop_if_empty(struct conn *conn, const char *title);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The schema as numbered steps. A step that was released is never changed: a new one follows it.
+ * user_version in the file counts the steps taken; application_id says that the file is ours. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "store/sql.h"
+
+enum { APPLICATION_ID = 0x4d74696e /* "Mtin" */ };
+
+static const char *const STEPS[] = {
+    /* 1: accounts, films, plans */
+    "CREATE TABLE mark(name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE user(id TEXT PRIMARY KEY, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE,"
+    " password TEXT NOT NULL, is_admin INTEGER NOT NULL, created_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE session(id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE,"
+    " user TEXT NOT NULL REFERENCES user(id) ON DELETE CASCADE,"
+    " created_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX session_user ON session(user);"
+
+    /* `match` joins files of one film: the folded title and the year; NULL where there is no year,
+     * then nothing joins it. */
+    "CREATE TABLE title(id TEXT PRIMARY KEY, kind TEXT NOT NULL, title TEXT NOT NULL, year INTEGER,"
+    " sort TEXT NOT NULL, folded TEXT NOT NULL, letter TEXT NOT NULL, match TEXT UNIQUE,"
+    " added_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX title_sort ON title(sort, id);"
+
+    /* Names of files are bytes. A missing file keeps its row for a while, so that its id comes back
+     * with it; its path is then free for another. */
+    "CREATE TABLE file(id TEXT PRIMARY KEY, title TEXT NOT NULL REFERENCES title(id),"
+    " folder BLOB NOT NULL, path BLOB NOT NULL, name TEXT NOT NULL,"
+    " size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, dev INTEGER NOT NULL, hash BLOB,"
+    " state INTEGER NOT NULL, is_offline INTEGER NOT NULL, reason TEXT, duration_ms INTEGER,"
+    " added_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, missing_ms INTEGER) STRICT;"
+    "CREATE UNIQUE INDEX file_path ON file(path) WHERE missing_ms IS NULL;"
+    "CREATE INDEX file_title ON file(title);"
+
+    "CREATE TABLE plan(file TEXT NOT NULL REFERENCES file(id) ON DELETE CASCADE,"
+    " size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL,"
+    " version INTEGER NOT NULL, engine TEXT NOT NULL, made_ms INTEGER NOT NULL,"
+    " bytes BLOB NOT NULL, PRIMARY KEY(file, hash, size, mtime_ns, version, engine)) STRICT;",
+};
+enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };
+
+static enum err read_number(struct conn *conn, const char *sql, int64_t *out)
+{
+    struct query query = query_on(conn, sql);
+    enum err err = query_step(&query);
+    if (err == OK)
+        *out = query_get_int(&query);
+    query_end(&query);
+    return err;
+}
+
+static enum err take_step(struct conn *conn, int64_t step)
+{
+    char marks[96];
+    snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d; COMMIT;",
+             APPLICATION_ID, (int) step + 1);
+    enum err err = conn_run(conn, STEPS[step]);
+    if (err == OK)
+        err = conn_run(conn, marks);
+    if (err == OK)
+        log_info("store.upgraded", log_int("schema", step + 1));
+    return err;
+}
+
+/* Two processes may start at once: each step looks again once it holds the lock. */
+static enum err next_step(struct conn *conn, int64_t *version)
+{
+    enum err err = conn_run(conn, "BEGIN IMMEDIATE");
+    if (err != OK)
+        return err;
+    err = read_number(conn, "PRAGMA user_version", version);
+    if (err == OK && *version < STEP_COUNT) {
+        err = take_step(conn, *version);
+        *version += 1;
+    } else if (err == OK) {
+        err = conn_run(conn, "COMMIT");
+    }
+    if (err != OK)
+        (void) !conn_run(conn, "ROLLBACK");
+    return err;
+}
+
+static enum err judge(struct conn *conn, int64_t *version, struct why *why)
+{
+    int64_t application = 0, tables = 0;
+    enum err err = read_number(conn, "PRAGMA user_version", version);
+    if (err == OK)
+        err = read_number(conn, "PRAGMA application_id", &application);
+    if (err == OK)
+        err = read_number(conn, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (err != OK)
+        return why_set(why, conn_is_damaged(conn) ? ERR_BAD_INPUT : ERR_IO, NULL,
+                       "the database cannot be read: %s", conn_words(conn));
+    if (application != APPLICATION_ID && (tables > 0 || *version > 0))
+        return why_set(why, ERR_BAD_INPUT, NULL, "the database is not one of matinee");
+    if (*version > STEP_COUNT)
+        return why_set(
+            why, ERR_BAD_INPUT, NULL,
+            "the database was written by a newer matinee (its schema is %d, this program "
+            "knows up to %d)",
+            (int) *version, (int) STEP_COUNT);
+    return OK;
+}
+
+enum err schema_upgrade(struct conn *conn, struct why *why)
+{
+    int64_t version = 0;
+    enum err err = judge(conn, &version, why);
+    while (err == OK && version < STEP_COUNT) {
+        err = next_step(conn, &version);
+        if (err != OK)
+            return why_set(why, err, NULL, "the database cannot be brought up to date: %s",
+                           conn_words(conn));
+    }
+    return err;
+}
