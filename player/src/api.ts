@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Talks to the server: the only file that fetches, and the only one that trusts a shape. What the
+// server refuses arrives as a Problem, whose words can be shown as they are.
+// Ends: calls take an AbortSignal; listen() returns the function that closes the stream.
+import type { components } from './api-types';
+import { at } from './base';
+
+type Schemas = components['schemas'];
+export type Status = Schemas['Status'];
+export type Me = Schemas['Me'];
+export type Title = Schemas['Title'];
+export type TitleFile = Schemas['TitleFile'];
+export type Scan = Schemas['Scan'];
+export type FileDetails = Schemas['File'];
+export type Playback = Schemas['Playback'];
+export type PlaybackWish = Schemas['PlaybackWish'];
+export type News = Schemas['Event'];
+type Page = Schemas['TitlePage'];
+type Report = Schemas['PlaybackReport'];
+type Refusal = Partial<Schemas['Problem']>;
+
+const PREFIX = at('/api/v1');
+
+/** A refusal, or no answer at all (status 0). `words` is what the server said to a person. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly words: string,
+    readonly field: string | undefined,
+    readonly retryAfterSeconds: number | undefined,
+  ) {
+    super(words);
+    this.name = 'Problem';
+  }
+}
+
+/** The signed-out answer is of use everywhere, so there is one way to ask for it. */
+export const isSignedOut = (error: unknown): boolean => error instanceof Problem && error.status === 401;
+
+/** What a Response says went wrong; also for responses that hls.js brings. */
+export async function problemOf(response: Response): Promise<Problem> {
+  const body = response.headers.get('Content-Type')?.includes('json') === true
+    ? ((await response.json().catch(() => ({}))) as Refusal)
+    : {};
+  const after = Number(response.headers.get('Retry-After') ?? Number.NaN);
+  return new Problem(
+    response.status,
+    body.detail ?? body.title ?? '',
+    body.field,
+    Number.isFinite(after) ? after : undefined,
+  );
+}
+
+interface Call { body?: unknown; signal?: AbortSignal | undefined; keepalive?: boolean }
+
+async function call<T>(method: string, path: string, { body, signal, keepalive = false }: Call = {}): Promise<T> {
+  const init: RequestInit = { method, keepalive, headers: { Accept: 'application/json' } };
+  if (signal) init.signal = signal;
+  if (body !== undefined) {
+    init.body = JSON.stringify(body);
+    init.headers = { Accept: 'application/json', 'Content-Type': 'application/json' };
+  }
+  const response = await fetch(PREFIX + path, init).catch((error: unknown) => {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, '', undefined, undefined);
+  });
+  if (!response.ok) throw await problemOf(response);
+  return (response.status === 204 || response.headers.get('Content-Length') === '0'
+    ? undefined
+    : await response.json().catch(() => undefined)) as T;
+}
+
+export const getStatus = (signal?: AbortSignal) => call<Status>('GET', '/status', { signal });
+export const setUp = (body: Schemas['SetupWish']) =>
+  call<unknown>('POST', '/setup', { body });
+export const signIn = (body: Schemas['Credentials']) =>
+  call<unknown>('POST', '/session', { body });
+export const signOut = () => call<unknown>('DELETE', '/session');
+export const getMe = (signal?: AbortSignal) => call<Me>('GET', '/me', { signal });
+
+export const getLibrary = (cursor: string | undefined, signal?: AbortSignal) =>
+  call<Page>('GET', `/library?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`, { signal });
+export const getScan = (signal?: AbortSignal) => call<Scan>('GET', '/library/scan', { signal });
+export const startScan = () => call<Scan>('POST', '/library/scan');
+export const getTitle = (id: string, signal?: AbortSignal) =>
+  call<Title>('GET', `/titles/${encodeURIComponent(id)}`, { signal });
+export const getFile = (id: string, signal?: AbortSignal) =>
+  call<FileDetails>('GET', `/files/${encodeURIComponent(id)}`, { signal });
+
+export const startPlayback = (body: PlaybackWish, signal?: AbortSignal) =>
+  call<Playback>('POST', '/playback', { body, signal });
+export const getPlayback = (id: string, signal?: AbortSignal) =>
+  call<Playback>('GET', `/playback/${encodeURIComponent(id)}`, { signal });
+/** `keepalive` lets the last report outlive the page. */
+export const reportPlayback = (id: string, body: Report, keepalive: boolean) =>
+  call<unknown>('PUT', `/playback/${encodeURIComponent(id)}`, { body, keepalive });
+export const endPlayback = (id: string) =>
+  call<unknown>('DELETE', `/playback/${encodeURIComponent(id)}`, { keepalive: true });
+
+/** News of these topics until the returned function is called. The browser reconnects by itself. */
+export function listen(topics: string[], heard: (news: News) => void): () => void {
+  const source = new EventSource(`${PREFIX}/events?topics=${topics.map(encodeURIComponent).join(',')}`);
+  for (const word of new Set(topics.map((topic) => topic.replace(/:.*/, '')))) {
+    source.addEventListener(word, (event) => heard(JSON.parse(String(event.data)) as News));
+  }
+  return () => source.close();
+}

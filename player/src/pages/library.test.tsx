@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import { cleanup, fireEvent, render, screen } from '@testing-library/preact';
+import { LocationProvider } from 'preact-iso';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Library, matches } from './library';
+import { status, titles } from '../store';
+import type { Title } from '../api';
+
+const film = (title: string, more: Partial<Title> = {}): Title => ({
+  id: `t-${title}`, kind: 'film', title, year: 1967, poster: null, added: '2026-01-01T00:00:00Z', genres: [], state: 'ready', watched: false,
+  files: [{ id: `f-${title}`, name: `${title}.mkv`, duration: 5040, state: 'ready' }], ...more,
+});
+
+const answers: Partial<Record<string, unknown>> = {};
+beforeEach(() => {
+  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], features: { events: false }, sandbox: [] };
+  titles.value = undefined;
+  delete answers['/api/v1/library'];
+  answers['/api/v1/library/scan'] = { running: false, done: 0, total: 0, started: null, finished: null, folders: [] };
+  vi.stubGlobal('fetch', vi.fn((url: string) => {
+    const body = answers[url.split('?')[0] ?? ''];
+    return Promise.resolve(body === undefined ? new Response(null, { status: 500 }) : Response.json(body));
+  }));
+});
+afterEach(() => {
+  cleanup();
+  vi.unstubAllGlobals();
+});
+
+const open = () => render(<LocationProvider><Library /></LocationProvider>);
+
+describe('the list', () => {
+  test('shows films with year and length, and what cannot be read with the reason', async () => {
+    answers['/api/v1/library'] = {
+      items: [film('Playtime'), film('holiday', { state: 'unreadable', reason: 'This is not a video file.', files: [{ id: 'f', name: 'holiday.mkv', duration: null, state: 'unreadable' }] })],
+      next: null,
+    };
+    open();
+    expect((await screen.findByRole('link', { name: /Playtime/ })).getAttribute('href')).toBe('/watch/f-Playtime');
+    expect(screen.getByText('1967 · 1 h 24 min')).toBeTruthy();
+    expect(screen.getByText('This is not a video file.')).toBeTruthy();
+    expect(screen.queryByRole('link', { name: /holiday/ })).toBeNull();
+  });
+
+  test('says when there is nothing yet', async () => {
+    answers['/api/v1/library'] = { items: [], next: null };
+    open();
+    expect(await screen.findByText('No films yet')).toBeTruthy();
+  });
+
+  test('says what went wrong and tries again', async () => {
+    open();
+    expect(await screen.findByText(/The server failed \(status 500\)/)).toBeTruthy();
+    answers['/api/v1/library'] = { items: [film('Playtime')], next: null };
+    fireEvent.click(screen.getByRole('button', { name: 'Try again' }));
+    expect(await screen.findByRole('link', { name: /Playtime/ })).toBeTruthy();
+  });
+
+  test('a film that is being looked at cannot be pressed', async () => {
+    answers['/api/v1/library'] = { items: [film('Ikiru', { state: 'waiting', files: [{ id: 'f', name: 'Ikiru.mkv', duration: null, state: 'waiting' }] })], next: null };
+    open();
+    expect(await screen.findByText('Being looked at')).toBeTruthy();
+    expect(screen.queryByRole('link', { name: /Ikiru/ })).toBeNull();
+  });
+});
+
+test('search knows every word and no accents', () => {
+  expect(matches(film('Les Parapluies de Cherbourg'), 'cherb para')).toBe(true);
+  expect(matches(film('Amélie'), 'amelie 1967')).toBe(true);
+  expect(matches(film('Amélie'), 'amelie 1968')).toBe(false);
+});

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the page knows of the server, as signals. Changed only by the server's answers; components
+// read it and call the functions below.
+// Life: load() -> 'ready' | 'setup' | 'signed-out' | 'unreachable'; signing in or out loads again.
+import { computed, signal } from '@preact/signals';
+import * as api from './api';
+
+export type Phase = 'loading' | 'ready' | 'setup' | 'signed-out' | 'unreachable';
+
+export const phase = signal<Phase>('loading');
+export const status = signal<api.Status | undefined>(undefined);
+export const me = signal<api.Me | undefined>(undefined);
+export const titles = signal<api.Title[] | undefined>(undefined);
+export const libraryProblem = signal<api.Problem | undefined>(undefined);
+export const scan = signal<api.Scan | undefined>(undefined);
+
+export const hasAccounts = computed(() => status.value?.auth === 'accounts');
+export const mayScan = computed(() => !hasAccounts.value || me.value?.role === 'admin');
+
+export async function load(): Promise<void> {
+  try {
+    status.value = await api.getStatus();
+    if (status.value.setup_required) {
+      phase.value = 'setup';
+      return;
+    }
+    me.value = status.value.auth === 'none' ? undefined : await api.getMe();
+    phase.value = 'ready';
+  } catch (error) {
+    phase.value = api.isSignedOut(error) ? 'signed-out' : 'unreachable';
+  }
+}
+
+export async function signIn(username: string, password: string): Promise<void> {
+  await api.signIn({ username, password });
+  await load();
+}
+
+export async function setUp(code: string, username: string, password: string): Promise<void> {
+  await api.setUp(code === '' ? { username, password } : { code, username, password });
+  // Some servers sign the first account in at once; where this one did not, we do.
+  await load();
+  if (phase.peek() === 'signed-out') await signIn(username, password);
+}
+
+export async function signOut(): Promise<void> {
+  await api.signOut().catch(() => undefined);
+  titles.value = undefined;
+  me.value = undefined;
+  phase.value = 'signed-out';
+}
+
+/** A call came back with 401: the session has ended elsewhere. */
+export function sessionEnded(): void {
+  if (phase.peek() === 'ready') phase.value = 'signed-out';
+}
+
+/** Loads the whole list, page by page; what is shown stays until the new list is complete. */
+export async function loadLibrary(signal: AbortSignal): Promise<void> {
+  try {
+    const all: api.Title[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await api.getLibrary(cursor, signal);
+      all.push(...page.items);
+      cursor = page.next ?? undefined;
+      if (titles.peek() === undefined) titles.value = [...all];
+    } while (cursor !== undefined && !signal.aborted);
+    titles.value = all;
+    libraryProblem.value = undefined;
+  } catch (error) {
+    if (signal.aborted) return;
+    if (api.isSignedOut(error)) sessionEnded();
+    else if (error instanceof api.Problem) libraryProblem.value = error;
+    else throw error;
+  }
+}
+
+export async function loadScan(signal: AbortSignal): Promise<void> {
+  const answer = await api.getScan(signal).catch(() => undefined);
+  if (!signal.aborted) scan.value = answer;
+}
+
+export function scanIs(next: api.Scan): void {
+  scan.value = next;
+}
+
+export async function startScan(): Promise<void> {
+  scan.value = await api.startScan();
+}
+
+/** The title that a file belongs to, if the list has been loaded. */
+export function titleOfFile(file: string): api.Title | undefined {
+  return titles.value?.find((title) => title.files.some((each) => each.id === file));
+}
+
+let listSeen = false;
+/** Whether the list was shown in this tab, so that going back leads to it. */
+export const sawLibrary = (): boolean => listSeen;
+export function libraryShown(): void {
+  listSeen = true;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// HLS by hls.js over Media Source. Turns its levels, tracks and errors into the words of engine.ts.
+import { problemOf } from '../api';
+import { saveBandwidth, savedBandwidth } from '../prefs';
+import {
+  AUTO, kindOfStatus, NOTHING, OFF, renditionOf,
+  type Engine, type EngineEvents, type EngineSource, type Failure, type Quality, type TrackChoice,
+} from './engine';
+import { ErrorDetails, ErrorTypes, Events, Hls, type ErrorData, type Level, type MediaPlaylist } from './hls';
+import { hlsConfig } from './hls-config';
+import { canHeal, Switch } from './retry';
+
+/** Bits per second; the next film may be watched over a slower network. */
+const MOST_REMEMBERED = 50e6;
+
+export const hlsIsSupported = (): boolean => Hls.isSupported();
+
+const qualityOf = (level: Level): Quality => {
+  const id = renditionOf(level.uri);
+  return { id, height: level.height || undefined, bitsPerSecond: level.bitrate, copy: id.endsWith('-copy') };
+};
+
+const trackOf = (track: MediaPlaylist): TrackChoice => ({
+  id: String(track.id),
+  language: track.lang,
+  name: track.name,
+  detail: track.channels,
+});
+
+export class HlsEngine implements Engine {
+  readonly #video: HTMLVideoElement;
+  readonly #events: EngineEvents;
+  readonly #off = new Switch();
+  #hls: Hls | undefined;
+  #wanted = AUTO;
+  #loading = new Set<string>();
+  #mediaErrors = 0;
+
+  constructor(video: HTMLVideoElement, events: EngineEvents) {
+    this.#video = video;
+    this.#events = events;
+  }
+
+  load({ master, startAt }: EngineSource): void {
+    this.#close();
+    this.#off.start();
+    const hls = new Hls(hlsConfig(this.#off, startAt, savedBandwidth()));
+    this.#hls = hls;
+    const publish = () => this.#publish();
+    hls.on(Events.MANIFEST_PARSED, () => {
+      // Untouched, hls.js begins with the variant that the server lists first; told "auto" it would first
+      // load a segment of the lowest, which costs a transcode, only to measure the network.
+      const wanted = this.#indexOf(this.#wanted);
+      if (wanted >= 0) hls.loadLevel = wanted;
+      else this.#wanted = AUTO;
+      this.#preferCopy(hls);
+      publish();
+    });
+    hls.on(Events.LEVEL_SWITCHED, publish);
+    hls.on(Events.LEVELS_UPDATED, publish);
+    hls.on(Events.AUDIO_TRACKS_UPDATED, publish);
+    hls.on(Events.AUDIO_TRACK_SWITCHED, publish);
+    hls.on(Events.AUDIO_TRACK_SWITCHING, publish);
+    hls.on(Events.SUBTITLE_TRACKS_UPDATED, publish);
+    hls.on(Events.SUBTITLE_TRACK_SWITCH, publish);
+    hls.on(Events.FRAG_LOADING, (_, { frag }) => this.#loading.add(frag.type));
+    hls.on(Events.FRAG_LOADED, (_, { frag }) => {
+      this.#loading.delete(frag.type);
+      this.#events.trouble(undefined);
+      saveBandwidth(Math.min(hls.bandwidthEstimate, MOST_REMEMBERED));
+    });
+    hls.on(Events.FRAG_LOAD_EMERGENCY_ABORTED, (_, { frag }) => this.#loading.delete(frag.type));
+    hls.on(Events.ERROR, (_, data) => this.#failed(data));
+    hls.loadSource(master);
+    hls.attachMedia(this.#video);
+  }
+
+  setQuality(id: string): void {
+    this.#wanted = id;
+    const hls = this.#hls;
+    if (!hls) return;
+    // The next segment, not this one: the picture goes on.
+    hls.nextLevel = this.#indexOf(id);
+    this.#publish();
+  }
+
+  setAudio(id: string): void {
+    if (this.#hls) this.#hls.nextAudioTrack = Number(id);
+  }
+
+  setSubtitle(id: string): void {
+    if (!this.#hls) return;
+    this.#hls.subtitleDisplay = true;
+    this.#hls.subtitleTrack = id === OFF ? -1 : Number(id);
+    this.#publish();
+  }
+
+  isLoading(): boolean {
+    return this.#loading.size > 0;
+  }
+
+  nudge(attempt: number): void {
+    const hls = this.#hls;
+    if (!hls) return;
+    if (attempt === 1) hls.startLoad(this.#video.currentTime);
+    else hls.recoverMediaError();
+  }
+
+  destroy(): void {
+    this.#close();
+  }
+
+  #close(): void {
+    this.#off.stop();
+    this.#hls?.destroy();
+    this.#hls = undefined;
+    this.#loading.clear();
+  }
+
+  #indexOf(id: string): number {
+    return this.#hls?.levels.findIndex((level) => renditionOf(level.uri) === id) ?? -1;
+  }
+
+  /**
+   * Levels stand by height. Nothing above the file's own picture is better than it, and a small window
+   * is no reason to have it converted: left to itself, only a slow network may choose below it.
+   */
+  #preferCopy(hls: Hls): void {
+    const copy = hls.levels.findLastIndex((level) => qualityOf(level).copy);
+    if (copy < 0) return;
+    hls.capLevelToPlayerSize = false;
+    hls.autoLevelCapping = copy;
+  }
+
+  #publish(): void {
+    const hls = this.#hls;
+    if (!hls) return;
+    const shown = hls.levels[hls.currentLevel];
+    this.#events.changed({
+      ...NOTHING,
+      qualities: hls.levels.map(qualityOf),
+      quality: this.#wanted,
+      shown: shown && renditionOf(shown.uri),
+      audios: hls.audioTracks.map(trackOf),
+      audio: hls.audioTrack >= 0 ? String(hls.audioTrack) : undefined,
+      subtitles: hls.subtitleTracks.map(trackOf),
+      subtitle: hls.subtitleTrack >= 0 ? String(hls.subtitleTrack) : OFF,
+    });
+  }
+
+  #failed(data: ErrorData): void {
+    const status = data.response?.code;
+    const network = data.type === ErrorTypes.NETWORK_ERROR;
+    if (network && status !== undefined && !canHeal(status) && this.#isHopeless(data, status)) {
+      this.#hls?.stopLoad();
+      void this.#give(kindOfStatus(status), data);
+      return;
+    }
+    if (!data.fatal) {
+      if (network && status !== undefined) this.#events.trouble(status === 0 ? 'offline' : 'not-ready');
+      return;
+    }
+    if (data.type === ErrorTypes.MEDIA_ERROR && this.#recoverMedia(data)) return;
+    void this.#give(network ? 'network' : 'media', data);
+  }
+
+  /**
+   * The player heals a lost session or playback. A refused part is left to hls.js as long as it goes to
+   * another level; without one it would ask again for ever, whatever shouldRetry says.
+   */
+  #isHopeless(data: ErrorData, status: number): boolean {
+    const kind = kindOfStatus(status);
+    return kind === 'signed-out' || kind === 'gone' || data.fatal || data.errorAction?.nextAutoLevel === undefined;
+  }
+
+  #recoverMedia(data: ErrorData): boolean {
+    if (data.details === ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) return false;
+    this.#mediaErrors += 1;
+    if (this.#mediaErrors > 2) return false;
+    this.#hls?.recoverMediaError();
+    return true;
+  }
+
+  async #give(kind: Failure['kind'], data: ErrorData): Promise<void> {
+    if (this.#off.stopped) return;
+    this.#off.stop();
+    const details: unknown = data.networkDetails;
+    const problem = details instanceof Response && !details.bodyUsed ? await problemOf(details) : undefined;
+    const unsupported = data.details === ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR
+      || data.details === ErrorDetails.BUFFER_ADD_CODEC_ERROR;
+    this.#events.failed({
+      kind: unsupported ? 'unsupported' : kind,
+      code: data.details,
+      status: data.response?.code,
+      words: problem?.words ?? '',
+    });
+  }
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One film being played: the playback on the server, the engine, and what is wrong with either.
+// Components read its signals and call its methods.
+// Life: new -> open() -> playing | waiting for the server | failure; renew() starts again at the same
+// position; everything ends with the AbortSignal.
+import { batch, signal, type ReadonlySignal } from '@preact/signals';
+import * as api from '../api';
+import { placeOf, savedTrack, savedVolume, savePlace, saveTrack, saveVolume } from '../prefs';
+import { announce } from '../parts/live';
+import { t } from '../i18n';
+import { capabilities } from './capabilities';
+import { kindOfStatus, NOTHING, OFF, type Engine, type EngineState, type Failure, type Trouble } from './engine';
+import { chooseEngine } from './choose-engine';
+import { aheadOf } from './ranges';
+import { report } from './report';
+import { snapshotOf, type Snapshot } from './snapshot';
+import { guard } from './watchdog';
+
+const RENEW_PAUSE_MS = 10_000; // a playback that ends at once is not asked for in a circle
+const WAITING_POLL_MS = 1000;
+const ARRIVED_SECONDS = 5;
+
+export class Player {
+  readonly video: HTMLVideoElement;
+  readonly file: string;
+  readonly snapshot: ReadonlySignal<Snapshot>;
+  readonly engineState = signal<EngineState>(NOTHING);
+  readonly failure = signal<Failure | undefined>(undefined);
+  readonly trouble = signal<Trouble>(undefined);
+  /** What the server is doing before there can be a playlist, in its words. */
+  readonly preparing = signal<string | undefined>(undefined);
+  /** Where an earlier visit was left, if that is where this one began. */
+  readonly resumedAt = signal<number | undefined>(undefined);
+  /** Where the film is to begin, until the element has got there. */
+  readonly heading = signal<number | undefined>(undefined);
+  /** The browser wants a press of a button before it makes a sound. */
+  readonly needsPress = signal(false);
+  #engine: Engine | undefined;
+  #playback: api.Playback | undefined;
+  #renewedAt = -Infinity;
+  readonly #ends: AbortSignal;
+
+  constructor(video: HTMLVideoElement, file: string, ends: AbortSignal) {
+    this.video = video;
+    this.file = file;
+    this.#ends = ends;
+    this.snapshot = snapshotOf(video, ends);
+    const { volume, muted } = savedVolume();
+    video.volume = volume;
+    video.muted = muted;
+    video.addEventListener('volumechange', () => saveVolume(video.volume, video.muted), { signal: ends });
+    video.addEventListener('timeupdate', () => this.#arrive(false), { signal: ends });
+    video.addEventListener('playing', () => this.#arrive(true), { signal: ends });
+    guard(() => this.#watched(), (attempt) => this.#engine?.nudge(attempt), () => this.#stuck(), ends);
+    report(video, () => this.#playback?.id, (seconds, duration) => savePlace(file, { seconds, duration }), ends);
+    ends.addEventListener('abort', () => this.#close(), { once: true });
+  }
+
+  /** `at`: a position from the address; without it, where this browser or the server left off. */
+  async open(at: number | undefined): Promise<void> {
+    const place = at === undefined ? placeOf(this.file)?.seconds : undefined;
+    this.resumedAt.value = place;
+    await this.#start(at ?? place ?? 0, at === undefined);
+  }
+
+  play(): void {
+    this.video.play().then(
+      () => { this.needsPress.value = false; },
+      (error: unknown) => {
+        if (error instanceof DOMException && error.name === 'NotAllowedError') this.needsPress.value = true;
+      },
+    );
+  }
+
+  toggle(): void {
+    if (this.video.paused) this.play();
+    else this.video.pause();
+  }
+
+  seekTo(seconds: number): void {
+    const { duration } = this.snapshot.peek();
+    const to = Math.min(Math.max(0, seconds), duration > 0 ? duration - 0.05 : seconds);
+    if (this.heading.peek() !== undefined) this.heading.value = to;
+    this.video.currentTime = to;
+  }
+
+  setVolume(volume: number): void {
+    this.video.volume = Math.min(1, Math.max(0, Math.round(volume * 100) / 100));
+    this.video.muted = this.video.volume === 0;
+  }
+
+  /** Where the film is, or is about to be. Reading it in a component subscribes. */
+  position(): number {
+    return this.heading.value ?? this.snapshot.value.position;
+  }
+
+  /** After a failure another quality is also another try. */
+  setQuality(id: string): void {
+    this.#engine?.setQuality(id);
+    if (this.failure.peek()) void this.retry();
+  }
+
+  setAudio(id: string): void {
+    this.#engine?.setAudio(id);
+    saveTrack('audio', nameOf(this.engineState.peek().audios.find((track) => track.id === id)));
+  }
+
+  setSubtitle(id: string): void {
+    this.#engine?.setSubtitle(id);
+    saveTrack('subtitle', nameOf(this.engineState.peek().subtitles.find((track) => track.id === id)));
+  }
+
+  /** The way out of a failure: a new playback at the same position. */
+  async retry(): Promise<void> {
+    this.#renewedAt = -Infinity;
+    await this.renew();
+  }
+
+  /** Asks the server for a new playback where this one stands; at most once in ten seconds. */
+  async renew(): Promise<void> {
+    const pause = this.#renewedAt + RENEW_PAUSE_MS - performance.now();
+    if (pause > 0) await new Promise((done) => setTimeout(done, pause));
+    if (this.#ends.aborted) return;
+    this.#renewedAt = performance.now();
+    this.failure.value = undefined;
+    await this.#start(this.position(), false);
+  }
+
+  /** `playing` elsewhere: someone sought while the film was still being opened. */
+  #arrive(playing: boolean): void {
+    const heading = this.heading.peek();
+    if (heading === undefined) return;
+    const there = Math.abs(this.video.currentTime - heading) < ARRIVED_SECONDS;
+    if (!there && !playing) return;
+    this.heading.value = undefined;
+    if (!there) this.video.currentTime = heading;
+  }
+
+  async #start(position: number, mayResume: boolean): Promise<void> {
+    this.heading.value = position;
+    try {
+      const wish = { file: this.file, position, capabilities: await capabilities() };
+      const playback = await this.#ready(await api.startPlayback(wish, this.#ends));
+      this.#playback = playback;
+      const startAt = mayResume && position === 0 ? playback.position : position;
+      this.heading.value = startAt;
+      if (startAt > 0 && mayResume) this.resumedAt.value = startAt;
+      this.#engine ??= await chooseEngine(this.video, {
+        changed: (state) => this.#changed(state),
+        trouble: (trouble) => { this.trouble.value = trouble; },
+        failed: (failure) => this.#failed(failure),
+      });
+      if (this.#ends.aborted) {
+        this.#close();
+        return;
+      }
+      this.#engine.load({ master: playback.master, native: playback.native, startAt });
+      this.play();
+    } catch (error) {
+      if (this.#ends.aborted) return;
+      if (!(error instanceof api.Problem)) throw error;
+      this.#failed({ kind: kindOfStatus(error.status), code: 'playback', status: error.status, words: error.words }, false);
+    }
+  }
+
+  /** Waits until the server can say what the film is made of; `waiting` tells for what. */
+  async #ready(playback: api.Playback): Promise<api.Playback> {
+    let current = playback;
+    while (current.waiting) {
+      this.preparing.value = current.waiting.reason;
+      await new Promise((done) => setTimeout(done, WAITING_POLL_MS));
+      current = await api.getPlayback(playback.id, this.#ends);
+    }
+    this.preparing.value = undefined;
+    return current;
+  }
+
+  #changed(state: EngineState): void {
+    const before = this.engineState.peek();
+    this.engineState.value = state;
+    if (before.audios.length === 0 && state.audios.length > 0) {
+      const wanted = state.audios.find((track) => nameOf(track) === savedTrack('audio'));
+      if (wanted && wanted.id !== state.audio) this.#engine?.setAudio(wanted.id);
+    }
+    if (before.subtitles.length === 0 && state.subtitles.length > 0) {
+      const wanted = state.subtitles.find((track) => nameOf(track) === savedTrack('subtitle'));
+      if (state.subtitle !== (wanted?.id ?? OFF)) this.#engine?.setSubtitle(wanted?.id ?? OFF);
+    }
+  }
+
+  #failed(failure: Failure, mayRenew = true): void {
+    if (failure.kind === 'gone' && mayRenew) {
+      void this.renew();
+      return;
+    }
+    batch(() => {
+      this.trouble.value = undefined;
+      this.preparing.value = undefined;
+      this.failure.value = failure;
+    });
+    this.video.pause();
+    announce(t(`failure.${failure.kind}.title`));
+  }
+
+  #watched() {
+    const { position, paused, ended, buffered } = this.snapshot.peek();
+    const idle = this.failure.peek() !== undefined || this.needsPress.peek() || this.#engine === undefined;
+    return {
+      position: this.video.currentTime,
+      playing: !paused && !ended && !idle,
+      bufferedAheadSeconds: aheadOf(position, buffered),
+      loading: this.#engine?.isLoading() ?? false,
+    };
+  }
+
+  #stuck(): void {
+    this.#failed({ kind: 'stuck', code: 'watchdog', status: undefined, words: '' });
+  }
+
+  #close(): void {
+    this.#engine?.destroy();
+    this.#engine = undefined;
+    if (this.#playback) api.endPlayback(this.#playback.id).catch(() => undefined);
+    this.#playback = undefined;
+  }
+}
+
+/** Tracks are remembered by what a person calls them. */
+const nameOf = (track: { language: string | undefined; name: string } | undefined): string | undefined =>
+  track && `${track.language ?? ''}/${track.name}`;

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The page /watch/:id?t=: the video element, what surrounds it, and the keys that work whatever has
+// the focus. A change of the file starts anew.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLocation, useRoute } from 'preact-iso';
+import { getFile, getTitle } from '../api';
+import { at } from '../base';
+import { t } from '../i18n';
+import { usePageTitle } from '../parts/frame';
+import { Icon } from '../parts/icon';
+import { singleKeys } from '../prefs';
+import { sawLibrary, titleOfFile } from '../store';
+import { obey } from './commands';
+import { Controls } from './controls';
+import { HelpSheet } from './help-sheet';
+import { idleOf, type Idle } from './idle';
+import { mediaSession } from './media-session';
+import { Overlay } from './overlay';
+import { Player } from './player';
+import { toggleFullscreen } from './screen';
+import { commandOf } from './shortcuts';
+import { Presses } from './touch';
+import '../styles/watch.css';
+
+interface Stage { player: Player; idle: Idle; frame: HTMLElement }
+
+/** From the list if it is there, else from the server; the file's name at worst. */
+function useName(file: string): string | undefined {
+  const listed = titleOfFile(file)?.title;
+  const [asked, setAsked] = useState<string>();
+  useEffect(() => {
+    const ends = new AbortController();
+    const ask = async () => {
+      const { title, name } = await getFile(file, ends.signal);
+      setAsked(await getTitle(title, ends.signal).then((found) => found.title, () => name));
+    };
+    // Without a name the film plays all the same.
+    if (listed === undefined) ask().catch(() => undefined);
+    return () => ends.abort();
+  }, [file, listed]);
+  return listed ?? asked;
+}
+
+function useStage(file: string, at: number | undefined) {
+  const frame = useRef<HTMLDivElement>(null);
+  const video = useRef<HTMLVideoElement>(null);
+  const [stage, setStage] = useState<Stage>();
+  useEffect(() => {
+    if (!frame.current || !video.current) return undefined;
+    const ends = new AbortController();
+    const player = new Player(video.current, file, ends.signal);
+    setStage({ player, idle: idleOf(frame.current, video.current, ends.signal), frame: frame.current });
+    void player.open(at);
+    return () => ends.abort();
+  }, [file]);
+  return { frame, video, stage };
+}
+
+function BackLink() {
+  const { back } = useLocation();
+  return (
+    <a
+      class="control" href={at('/')} aria-label={t('toLibrary')} title={t('toLibrary')}
+      onClick={(event) => {
+        if (!sawLibrary()) return;
+        // The list then stands where it was left.
+        event.preventDefault();
+        back();
+      }}
+    >
+      <Icon name="arrow" />
+    </a>
+  );
+}
+
+function useKeys(stage: Stage | undefined, help: () => void): void {
+  useEffect(() => {
+    if (!stage) return undefined;
+    const onKey = (event: KeyboardEvent) => {
+      if (document.querySelector('dialog[open]')) return;
+      const command = commandOf(event, singleKeys.peek());
+      if (!command) return;
+      event.preventDefault();
+      obey(stage.player, command, { frame: stage.frame, help });
+      stage.idle.wake();
+    };
+    window.addEventListener('keydown', onKey);
+    return () => window.removeEventListener('keydown', onKey);
+  }, [stage]);
+}
+
+function usePresses({ stage }: { stage: Stage | undefined }) {
+  const presses = useRef(new Presses());
+  return (event: PointerEvent & { currentTarget: HTMLElement }): void => {
+    if (!stage || event.button !== 0) return;
+    const { player, idle, frame } = stage;
+    const box = event.currentTarget.getBoundingClientRect();
+    const finger = event.pointerType !== 'mouse';
+    switch (presses.current.press(event.timeStamp, finger, (event.clientX - box.left) / box.width)) {
+      case 'toggle': return player.toggle();
+      case 'fullscreen':
+        player.toggle(); // the first press of the two had its effect
+        return toggleFullscreen(frame, player.video);
+      case 'back': return player.seekTo(player.video.currentTime - 10);
+      case 'forward': return player.seekTo(player.video.currentTime + 10);
+      case 'controls': return idle.shown.peek() ? idle.hide() : idle.wake();
+      case 'nothing':
+    }
+  };
+}
+
+export function Watch() {
+  const { params, query } = useRoute();
+  const file = params['id'] ?? '';
+  const at = query['t'] === undefined ? undefined : Number(query['t']) || 0;
+  const name = useName(file);
+  usePageTitle(name);
+  const [help, setHelp] = useState(false);
+  const { frame, video, stage } = useStage(file, at);
+  const onPress = usePresses({ stage });
+  useKeys(stage, () => setHelp(true));
+  useEffect(() => {
+    if (!stage || name === undefined) return undefined;
+    const ends = new AbortController();
+    mediaSession(stage.player, name, ends.signal);
+    return () => ends.abort();
+  }, [stage, name]);
+
+  const hidden = stage ? !stage.idle.shown.value : false;
+  return (
+    <main class={`watch ${hidden ? 'hidden' : ''}`} ref={frame}>
+      <video ref={video} playsInline preload="metadata" onPointerUp={onPress} />
+      <div class="title-bar"><BackLink /><h1>{name ?? ' '}</h1></div>
+      {stage && <Overlay player={stage.player} />}
+      {stage && <Controls player={stage.player} frame={() => stage.frame} onHelp={() => setHelp(true)} />}
+      {help && <HelpSheet onClose={() => setHelp(false)} />}
+    </main>
+  );
+}
