@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Host, Origin, Cookie, X-Forwarded-For. Input: a header. */
+#include <stdint.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "http/host.h"
+#include "http/peer.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    char *text = mem_dup(data, size);
+    struct slice header = {text, size};
+    struct host host;
+    if (host_parse(header, &host) == OK) {
+        MUST(host.name.length > 0 && host.name.at >= text &&
+             host.name.at + host.name.length <= text + size);
+        MUST(host.port <= 65535);
+        struct origin origin = origin_of_host(&host, true);
+        MUST(origin.host.port != 0 && origins_are_equal(&origin, &origin));
+    }
+    struct origin origin;
+    if (origin_parse(header, &origin) == OK)
+        MUST(origin.host.port != 0);
+    struct address_range range;
+    if (address_range_parse(header, &range) == OK) {
+        MUST(range.bits <= 128 && address_in(&range.base, &range));
+        char printed[ADDRESS_TEXT_SIZE];
+        struct address again;
+        address_text(&range.base, printed);
+        MUST(address_parse(slice_of(printed), &again) == OK);
+        MUST(memcmp(&again, &range.base, sizeof again) == 0);
+    }
+    struct slice cookie = peer_cookie(header, "s");
+    MUST(cookie.at == NULL || cookie.at + cookie.length <= text + size);
+    struct address_range everybody = {.bits = 0};
+    struct options options = {.proxies = &everybody, .proxy_count = 1};
+    struct address peer = {{0}};
+    peer_unwrap(header, &options, &peer);
+    mem_free(text);
+    return 0;
+}

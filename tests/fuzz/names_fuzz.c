@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Names of files and folders: any bytes but NUL. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "library/names.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = mem_strndup((const char *) data, size);
+    char *folder = strchr(text, '/');
+    if (folder != NULL)
+        *folder++ = '\0';
+    struct film_name name;
+    names_parse(text, folder, 2026, &name);
+    MUST(name.title[0] != '\0' && str_is_utf8(name.title, strlen(name.title)));
+    MUST(str_is_utf8(name.folded, strlen(name.folded)));
+    MUST((name.match != NULL) == (name.year != 0));
+    MUST(strlen(name.letter) > 0 && strlen(name.letter) <= 4);
+    film_name_fini(&name);
+    mem_free(text);
+    return 0;
+}

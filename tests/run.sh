@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Installs what is missing, builds twice (sanitizers, Release) and runs every test.
+#     sh tests/run.sh            every behaviour once; what continuous integration runs
+#     sh tests/run.sh full       every file, every rendition, every order, real waits
+# Tests take free ports on 127.0.0.0/8, work in temporary folders, and leave nothing behind.
+set -eu
+cd "$(dirname "$0")/.."
+. conf/build/packages.sh
+
+size=${1:-plain}
+case $size in
+plain | full) ;;
+*) echo "usage: sh tests/run.sh [full]" >&2; exit 2 ;;
+esac
+[ "$size" = full ] && export FULL=1
+export MATINEE_TEST_SIZE=$size
+
+packages_need $PACKAGES_BUILD $PACKAGES_TEST
+out=$PWD/build-test
+mkdir -p "$out"
+failed=
+
+# step NAME COMMAND...: runs it, keeps its output in build-test/NAME.log, shows it when it fails.
+step() {
+    name=$1
+    shift
+    begin=$(date +%s)
+    if "$@" >"$out/$name.log" 2>&1; then
+        echo "ok    $name ($(($(date +%s) - begin)) s)"
+        return 0
+    fi
+    echo "FAIL  $name ($(($(date +%s) - begin)) s), build-test/$name.log ends:"
+    tail -n 60 "$out/$name.log"
+    failed="$failed $name"
+}
+
+build() { # build NAME CMAKE-ARGUMENTS...
+    folder=$out/$1
+    shift
+    cmake -S . -B "$folder" -G Ninja "$@" && cmake --build "$folder"
+}
+
+# twice NAME COMMAND... -- AGAIN...: a step whose tests have deadlines. What fails on a machine that
+# is busy with other things is run once more, and that it was is said.
+twice() {
+    name=$1
+    shift
+    first=
+    while [ "$1" != -- ]; do
+        first="$first $1"
+        shift
+    done
+    shift
+    begin=$(date +%s)
+    if $first >"$out/$name.log" 2>&1; then
+        echo "ok    $name ($(($(date +%s) - begin)) s)"
+        return 0
+    fi
+    grep -hE '\*\*\*Failed|\*\*\*Timeout|^FAILED |^not ok' "$out/$name.log" | sed 's/^/again /' || true
+    mv "$out/$name.log" "$out/$name-first.log"
+    step "$name" "$@"
+}
+
+unit() { # unit NAME [FLAG]: the unit tests of one build
+    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
+        ctest --test-dir "$out/$1" --output-on-failure -j 2 ${2:-}
+}
+
+system() { # system NAME [FLAG]: the server of one build, over real HTTP
+    MATINEE_BIN=$out/$1/matinee MATINEE_BUILD=$out/$1 \
+        /usr/bin/python3 -m pytest -q -n 2 --dist loadgroup -o cache_dir="$out/pytest-$1" ${2:-} \
+        tests/system
+}
+
+browser() {
+    MATINEE_BIN=$out/release/matinee sh tests/browser/run.sh "$out/release"
+}
+
+step build-release build release -DCMAKE_BUILD_TYPE=Release
+step build-sanitized build sanitized -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
+    -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=address,undefined
+[ -z "$failed" ] || { echo "1 passed, 1 failed"; exit 1; }
+step build-threads build threads -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
+    -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=thread
+step style sh tests/style.sh "$out/release"
+twice unit-release unit release -- unit release --rerun-failed
+twice unit-sanitized unit sanitized -- unit sanitized --rerun-failed
+step unit-threads sh tests/threads.sh "$out/threads"
+twice system-release system release -- system release --lf
+twice system-sanitized system sanitized -- system sanitized --lf
+step page sh conf/build/player.sh "$out/release" test
+twice browser browser -- browser
+
+# What each runner counted, as one line.
+passed=$(cat "$out"/unit-*.log "$out"/system-*.log 2>/dev/null | awk '
+    /tests passed, .* tests failed out of/ { n += $NF }
+    match($0, /[0-9]+ passed/) && /in [0-9.]+s/ { n += substr($0, RSTART, RLENGTH) + 0 }
+    END { print n + 0 }')
+wrong=$(printf '%s' "$failed" | wc -w)
+[ -z "$failed" ] || echo "failed:$failed"
+echo "$passed passed, $wrong failed"
+[ "$wrong" -eq 0 ]

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The gates of the house style: style.sh BUILD_DIR. Prints what breaks which rule; exits 1 then.
+set -u
+build=$1
+bad=0
+say() { # say RULE LINES
+    [ -z "$2" ] && return
+    printf '%s\n%s\n\n' "$1" "$2"
+    bad=1
+}
+sources=$(find src segments tests/unit tests/fuzz bench \( -name '*.c' -o -name '*.h' \) | sort)
+ours=$(find src segments \( -name '*.c' -o -name '*.h' \) | sort)
+
+say 'clang-format would change:' "$(clang-format-14 --dry-run $sources 2>&1 | grep warning |
+    cut -d: -f1 | sort -u)"
+say 'no licence line at the top:' "$(for f in $sources; do
+    head -n 1 "$f" | grep -q 'SPDX-License-Identifier: GPL-3.0-or-later' || echo "$f"; done)"
+say 'banned functions:' "$(grep -nE \
+    '\b(strcpy|strcat|sprintf|strtok|atoi|system|popen|alloca|gets)\(' $ours /dev/null)"
+say 'memory not by mem.h:' "$(grep -nE '[^_a-z](malloc|calloc|realloc|strdup|strndup)\(' $ours \
+    /dev/null | grep -v '^src/base/mem\.')"
+say 'files over 800 lines:' "$(wc -l $sources | awk '$2 != "total" && $1 > 800')"
+say 'notes to self:' "$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' $sources /dev/null)"
+
+# Layers: includes point right only.
+# allow FOLDER PATTERN: what files of the folder may include of ours.
+allow() {
+    say "$1 includes what is not below it (may: $2):" "$(find "$1" -name '*.[ch]' -exec \
+        grep -nHE '#include "' {} + | grep -vE "#include \"($2|$(basename "$1"))/" |
+        grep -vE "#include \"[a-z0-9_]+\.h\"")"
+}
+allow src/base 'base'
+allow src/source 'base'
+allow src/store 'base|source'
+allow src/http 'base'
+allow src/auth 'base|http|store'
+allow src/library 'base|source|store|segments'
+allow src/hls 'base|http|source|segments'
+allow src/api 'base|http|source|store|auth|library|hls|segments'
+allow segments 'base|segments'
+
+# One library, one folder.
+only() { # only HEADER-PATTERN WHERE
+    say "headers of $1 outside $2:" "$(grep -nE "#include <($1)" $ours /dev/null |
+        grep -vE "^($2)")"
+}
+only 'h2o' 'src/http/'
+only 'sqlite3' 'src/store/'
+only 'libav|libsw' 'segments/'
+only 'yaml' 'src/config\.c'
+only 'seccomp' 'segments/'
+only 'sodium' 'src/(auth|hls|source|store|library)/'
+
+# The programs hold no library of the other's.
+symbols() { nm -D --undefined-only "$1" 2>/dev/null | awk '{print $2}'; }
+say 'libav in the server:' "$(symbols "$build/matinee" | grep -E '^(av|sws|swr)_|^avcodec_|^avformat_')"
+say 'the server'\''s libraries in matinee-media:' \
+    "$(symbols "$build/matinee-media" | grep -E '^(h2o_|sqlite3_|curl_|uv_|SSL_)')"
+
+# Each header stands alone.
+say 'headers that do not compile alone:' "$(for h in $(find src segments -name '*.h'); do
+    printf '#include "%s"\n' "$h" | cc -std=gnu17 -D_GNU_SOURCE -DH2O_USE_LIBUV=1 -Isrc -I. \
+        -fsyntax-only -x c - 2>/dev/null || echo "$h"; done)"
+
+# clang-tidy over what changed last, or over all in the full size.
+tidy=$ours
+[ "${MATINEE_TEST_SIZE:-plain}" = full ] || tidy=$(git diff --name-only HEAD~20 -- src segments \
+    2>/dev/null | grep '\.c$' | while read -r f; do [ -f "$f" ] && echo "$f"; done)
+tidy=$(printf '%s\n' $tidy | grep '\.c$' | sort -u)
+[ -z "$tidy" ] || say 'clang-tidy:' "$(printf '%s\n' $tidy | xargs -P 2 -n 4 clang-tidy-14 -quiet \
+    -p "$build" 2>/dev/null | grep -E 'warning:|error:' | sort -u | head -n 40)"
+exit $bad

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line on single files: inspect, segment."""
+
+import json
+import subprocess
+
+import films
+import hls
+from server import BIN, SLOW
+
+
+def matinee(*arguments):
+    done = subprocess.run([BIN, *map(str, arguments)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=120 * SLOW, check=False)
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+def test_inspect_says_what_is_in_a_film_and_what_each_client_gets():
+    code, out, err = matinee("inspect", films.make("ac3.mkv"))
+    assert code == 0, err
+    about = json.loads(out)
+    names = {r["name"] for r in about["renditions"]}
+    assert {"video-copy", "video-360p", "audio-1-aac", "audio-1-copy"} <= names
+    assert abs(about["duration"] - 14.0) < 0.1
+
+
+def test_a_segment_is_written_whole_and_is_the_same_again(tmp_path):
+    film = films.make("plain.mkv")
+    code, init, err = matinee("segment", film, "--rendition", "video-copy", "--init")
+    assert code == 0, err
+    hls.Init(init)
+    out = tmp_path / "2.m4s"
+    code, _, err = matinee("segment", film, "--rendition", "video-copy", "--index", "2", "-o", out)
+    assert code == 0, err
+    assert list(tmp_path.iterdir()) == [out]
+    again = matinee("segment", film, "--rendition", "video-copy", "--index", "2")[1]
+    assert out.read_bytes() == again
+    assert hls.parse_segment(again)
+
+
+def test_what_cannot_be_done_is_said():
+    film = films.make("plain.mkv")
+    for arguments, words in [
+        (("inspect", "/no/such/film.mkv"), "/no/such/film.mkv"),
+        (("inspect", "/etc/passwd"), ""),
+        (("segment", film, "--rendition", "video-copy", "--index", "999"), "0 to"),
+        (("segment", film, "--rendition", "video-9p", "--index", "0"), "video-copy"),
+        (("segment", film, "--rendition", "video-copy", "--index", "x"), "--index"),
+        (("segment", film), "--rendition"),
+        (("dance",), "dance"),
+    ]:
+        code, out, err = matinee(*arguments)
+        assert code != 0 and out == b"", arguments
+        assert err.splitlines()[-1].startswith("matinee: ") and words in err, err

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Tests of base/loop.c, base/mailbox.c and base/pool.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "base/loop.h"
+#include "base/pool.h"
+
+enum { POSTS = 2000 };
+
+struct tally {
+    int last[2]; /* loop's thread */
+    int wrong;   /* loop's thread */
+    int count;   /* loop's thread */
+};
+
+struct post {
+    struct tally *tally;
+    int from, number;
+};
+
+static void count_post(void *arg)
+{
+    struct post *post = arg;
+    if (post->number != post->tally->last[post->from] + 1)
+        post->tally->wrong++;
+    post->tally->last[post->from] = post->number;
+    post->tally->count++;
+}
+
+struct poster {
+    struct mailbox *mailbox;
+    struct post posts[POSTS];
+};
+
+static void *post_all(void *arg)
+{
+    struct poster *poster = arg;
+    for (int i = 0; i < POSTS; i++)
+        mailbox_post(poster->mailbox, count_post, &poster->posts[i]);
+    return NULL;
+}
+
+static void tasks_of_a_thread_run_in_the_order_posted(void **state)
+{
+    (void) state;
+    static struct poster posters[2];
+    struct tally tally = {0};
+    struct loop *loop = NULL;
+    assert_int_equal(loop_start("test", &loop), OK);
+    pthread_t threads[2];
+    for (int t = 0; t < 2; t++) {
+        posters[t].mailbox = loop_mailbox(loop);
+        for (int i = 0; i < POSTS; i++)
+            posters[t].posts[i] = (struct post){&tally, t, i + 1};
+        assert_int_equal(pthread_create(&threads[t], NULL, post_all, &posters[t]), 0);
+    }
+    for (int t = 0; t < 2; t++)
+        pthread_join(threads[t], NULL);
+    loop_stop(&loop);
+    assert_null(loop);
+    assert_int_equal(tally.count, 2 * POSTS);
+    assert_int_equal(tally.wrong, 0);
+}
+
+static void add_one(void *arg)
+{
+    atomic_fetch_add((_Atomic int *) arg, 1);
+}
+
+static void a_call_waits_for_its_end(void **state)
+{
+    (void) state;
+    struct loop *loop = NULL;
+    _Atomic int count = 0;
+    assert_int_equal(loop_start("test", &loop), OK);
+    loop_call(loop, add_one, &count);
+    assert_int_equal(atomic_load(&count), 1);
+    loop_stop(&loop);
+}
+
+struct gate {
+    sem_t open;
+    _Atomic int done;
+};
+
+static void wait_at_gate(void *arg)
+{
+    struct gate *gate = arg;
+    while (sem_wait(&gate->open) != 0)
+        ;
+}
+
+static void passed_gate(void *arg)
+{
+    atomic_fetch_add(&((struct gate *) arg)->done, 1);
+}
+
+static void a_full_pool_says_busy_and_finishes_what_it_took(void **state)
+{
+    (void) state;
+    struct loop *loop = NULL;
+    struct pool *pool = NULL;
+    struct gate gate = {.done = 0};
+    sem_init(&gate.open, 0, 0);
+    assert_int_equal(loop_start("test", &loop), OK);
+    assert_int_equal(pool_new("work", 1, 2, &pool), OK);
+    int taken = 0;
+    while (taken < 10 && pool_run(pool, wait_at_gate, passed_gate, &gate, loop_mailbox(loop)) == OK)
+        taken++;
+    assert_in_range(taken, 2, 3); /* two queued, perhaps one in the thread's hands */
+    for (int i = 0; i < taken; i++)
+        sem_post(&gate.open);
+    pool_free(&pool);
+    loop_stop(&loop);
+    assert_int_equal(atomic_load(&gate.done), taken);
+    sem_destroy(&gate.open);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tasks_of_a_thread_run_in_the_order_posted),
+        cmocka_unit_test(a_call_waits_for_its_end),
+        cmocka_unit_test(a_full_pool_says_busy_and_finishes_what_it_took),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

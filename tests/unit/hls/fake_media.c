@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "fake_media.h"
+
+#include <fcntl.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+struct media_host *fake_new(unsigned limit)
+{
+    struct media_host *host = mem_new(struct media_host);
+    host->limit = limit;
+    return host;
+}
+
+void media_host_attach(struct media_host *host UNUSED, struct uv_loop_s *loop UNUSED)
+{
+}
+
+void media_host_stop(struct media_host **host)
+{
+    for (unsigned i = 0; i < (*host)->job_count; i++)
+        fd_close(&(*host)->jobs[i].out);
+    MUST((*host)->open == 0);
+    mem_free(*host);
+    *host = NULL;
+}
+
+bool media_host_is_alive(const struct media_host *host)
+{
+    return !host->is_dead;
+}
+
+const char *media_host_engine(const struct media_host *host UNUSED)
+{
+    return "fake-1";
+}
+
+enum err media_open(struct media_host *host, int film UNUSED, int map UNUSED, uint64_t size UNUSED,
+                    const uint8_t *plan UNUSED, size_t plan_size UNUSED, const char *label UNUSED,
+                    bool fresh, const struct media_events *events, void *ctx, struct media **out)
+{
+    if (host->is_dead || host->open == host->limit)
+        return ERR_BUSY;
+    host->open++;
+    host->opened++;
+    host->fresh += fresh;
+    struct media *media = mem_new(struct media);
+    *media = (struct media){.host = host, .events = *events, .ctx = ctx};
+    *out = media;
+    return OK;
+}
+
+static void end(struct media *media)
+{
+    media->host->open--;
+    mem_free(media);
+}
+
+void media_close(struct media **media)
+{
+    struct media_host *host = (*media)->host;
+    for (unsigned i = 0; i < host->job_count; i++)
+        if (host->jobs[i].media == *media)
+            fake_fail(&host->jobs[i], ERR_CANCELLED, "the film was closed");
+    end(*media);
+    *media = NULL;
+}
+
+static uint64_t add(struct media *media, struct fake_job job)
+{
+    struct media_host *host = media->host;
+    MUST(host->job_count < FAKE_JOBS);
+    job.media = media;
+    job.id = ++host->ids;
+    job.out = fcntl(job.out, F_DUPFD_CLOEXEC, 0);
+    host->jobs[host->job_count++] = job;
+    return job.id;
+}
+
+uint64_t media_plan(struct media *media, int out, const struct media_job_events *events, void *ctx)
+{
+    return add(media,
+               (struct fake_job){.is_plan = true, .out = out, .events = *events, .ctx = ctx});
+}
+
+uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int out,
+                       const struct media_job_events *events, void *ctx)
+{
+    return add(media, (struct fake_job){.rendition = rendition,
+                                        .n = n,
+                                        .is_bytes = rendition % 2 == 1,
+                                        .out = out,
+                                        .events = *events,
+                                        .ctx = ctx});
+}
+
+static void over(struct fake_job *job)
+{
+    job->media = NULL;
+    fd_close(&job->out);
+}
+
+void media_cancel(struct media *media, uint64_t id)
+{
+    struct media_host *host = media->host;
+    for (unsigned i = 0; i < host->job_count; i++) {
+        if (host->jobs[i].id != id || host->jobs[i].media == NULL)
+            continue;
+        over(&host->jobs[i]);
+        host->cancelled++;
+    }
+}
+
+struct fake_job *fake_find(struct media_host *host, uint32_t rendition, uint32_t n)
+{
+    for (unsigned i = host->job_count; i-- > 0;) {
+        struct fake_job *job = &host->jobs[i];
+        if (job->media != NULL && !job->is_plan && job->rendition == rendition && job->n == n)
+            return job;
+    }
+    return NULL;
+}
+
+struct fake_job *fake_find_plan(struct media_host *host)
+{
+    for (unsigned i = host->job_count; i-- > 0;)
+        if (host->jobs[i].media != NULL && host->jobs[i].is_plan)
+            return &host->jobs[i];
+    return NULL;
+}
+
+unsigned fake_running(const struct media_host *host)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < host->job_count; i++)
+        count += host->jobs[i].media != NULL ? 1 : 0;
+    return count;
+}
+
+void fake_part(struct fake_job *job)
+{
+    static const char bytes[] = "\0\0\0\x08"
+                                "stypxy";
+    const struct media_piece of_file = {false, job->size, sizeof bytes - 1};
+    const struct media_piece of_source = {true, 100, 100};
+    MUST(fd_write_at(job->out, bytes, sizeof bytes - 1, job->size) == OK);
+    job->size += sizeof bytes - 1;
+    job->events.pieces(job->ctx, &of_file, 1, job->is_bytes);
+    if (!job->is_bytes)
+        job->events.pieces(job->ctx, &of_source, 1, true);
+}
+
+void fake_done(struct fake_job *job)
+{
+    struct media_job_events events = job->events;
+    void *ctx = job->ctx;
+    uint64_t size = job->size;
+    over(job);
+    events.done(ctx, size);
+}
+
+void fake_fail(struct fake_job *job, enum err kind, const char *words)
+{
+    struct media_job_events events = job->events;
+    void *ctx = job->ctx;
+    struct why why = {0};
+    over(job);
+    events.failed(ctx, why_set(&why, kind, NULL, "%s", words), &why);
+}
+
+void fake_plan(struct fake_job *job, const uint8_t *bytes, size_t size)
+{
+    struct media_job_events events = job->events;
+    void *ctx = job->ctx;
+    MUST(fd_write_at(job->out, bytes, size, 0) == OK);
+    over(job);
+    events.done(ctx, size);
+}
+
+void fake_die(struct media *media, const char *words)
+{
+    struct media_host *host = media->host;
+    struct why why = {0};
+    why_set(&why, ERR_GONE, NULL, "%s", words);
+    for (unsigned i = 0; i < host->job_count; i++)
+        if (host->jobs[i].media == media)
+            fake_fail(&host->jobs[i], ERR_GONE, words);
+    media->events.died(media->ctx, &why);
+    end(media);
+}

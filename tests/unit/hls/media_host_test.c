@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Real zygotes: births, deaths, limits, and what processes see of us. */
+#include "hls/media.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "media_fake.h"
+
+static void can_be_made_afresh(void **state)
+{
+    struct stage *stage = *state;
+    fake_write_film(stage, "plain");
+    assert_int_equal(fake_open_with(stage, true, true), OK);
+    struct heard heard;
+    ask(stage, &heard, FAKE_SOUND, 4);
+    run_until_end(stage, &heard);
+    fake_assert_segment(&heard, FAKE_SOUND, 4);
+    heard_fini(&heard);
+}
+
+static int set_up_two(void **state)
+{
+    fake_set_up_with(state, &(struct media_options){.process_limit = 2});
+    return 0;
+}
+
+static void has_a_limit_of_processes(void **state)
+{
+    struct stage *stage = *state;
+    struct media *media[2];
+    for (int i = 0; i < 2; i++) {
+        fake_open_film(stage, "plain");
+        media[i] = stage->media;
+    }
+    assert_int_equal(fake_open_with(stage, true, false), ERR_BUSY);
+    media_close(&media[0]);
+    assert_int_equal(fake_open_with(stage, true, false), OK);
+    media_close(&media[1]);
+}
+
+static unsigned count_fds(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int) pid);
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    unsigned count = 0;
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static void leaks_no_fds(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    pid_t zygote = parent_of(media_pid(stage->media));
+    media_close(&stage->media);
+    run_for(stage, 100);
+    unsigned ours = count_fds(getpid()), theirs = count_fds(zygote);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(fake_open_with(stage, true, false), OK);
+        if (i % 2 == 0) /* half of them before they are born */
+            fake_make_one(stage);
+        media_close(&stage->media);
+    }
+    run_for(stage, 300);
+    assert_int_equal(count_fds(getpid()), ours);
+    assert_int_equal(count_fds(zygote), theirs);
+}
+
+/* No fd is left to us: what needs one is refused or fails, what needs none goes on. */
+static void bears_having_no_fds(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    struct heard plain, refused;
+    heard_init(&refused, stage);
+    ask(stage, &plain, FAKE_SOUND, 3);
+    struct rlimit limit, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(fake_open_with(stage, true, false), ERR_BUSY);
+    media_segment(stage->media, FAKE_SOUND, 4, refused.out, &stage_job_events, &refused);
+    assert_false(has_ended(&refused));
+    run_until_end(stage, &plain);
+    run_until_end(stage, &refused);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(refused.kind, ERR_BUSY);
+    assert_true(plain.is_done);
+    heard_fini(&plain);
+    heard_fini(&refused);
+    fake_make_one(stage);
+}
+
+/* The last free fd goes to a process's pidfd, and the zygote's channel lives on. */
+static void keeps_a_place_for_a_pidfd(void **state)
+{
+    struct stage *stage = *state;
+    run_for(stage, 20);
+    fake_open_film(stage, "plain");
+    struct rlimit limit, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    /* As many as there are, the one kept included: the numbers in use are dense below it. */
+    none.rlim_cur = count_fds(getpid()) - 3; /* . .. and the folder's own */
+    CLEANUP(mem_free_at) int *fillers = mem_new_array(int, 1000);
+    size_t filled = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    while (filled < 1000 && (fillers[filled] = dup(0)) >= 0)
+        filled++;
+    while (!stage->is_dead && media_pid(stage->media) == 0)
+        uv_run(&stage->loop, UV_RUN_ONCE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (size_t i = 0; i < filled; i++)
+        close(fillers[i]);
+    assert_false(stage->is_dead);
+    assert_true(media_host_is_alive(stage->host));
+    fake_make_one(stage);
+}
+
+/* A process sees its film, its socket and nothing else of ours. */
+static void hands_over_nothing_else(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    run_for(stage, 100); /* it closes the segment's file after it has said DONE */
+    /* . .. 0 1 2, the socket, the film */
+    assert_int_equal(count_fds((pid_t) media_pid(stage->media)), 7);
+}
+
+static void run_until_alive(struct stage *stage)
+{
+    int64_t deadline = clock_mono_ms() + STAGE_GIVEN_UP_MS;
+    while (!media_host_is_alive(stage->host)) {
+        uv_run(&stage->loop, UV_RUN_ONCE);
+        if (clock_mono_ms() > deadline)
+            fail_msg("there is no zygote");
+    }
+}
+
+static void starts_a_dead_zygote_again(void **state)
+{
+    struct stage *stage = *state;
+    for (int i = 0; i < 3; i++) {
+        run_until_alive(stage);
+        fake_open_film(stage, "slow");
+        struct heard heard;
+        ask(stage, &heard, FAKE_VIDEO_720, FAKE_BAD);
+        while (heard.calls == 0)
+            uv_run(&stage->loop, UV_RUN_ONCE);
+        kill(parent_of(media_pid(stage->media)), SIGKILL);
+        run_until(stage, &stage->is_dead); /* the children die with it */
+        assert_int_equal(heard.kind, ERR_GONE);
+        heard_fini(&heard);
+    }
+    /* Three starts in a minute are enough. */
+    run_for(stage, 200);
+    assert_false(media_host_is_alive(stage->host));
+    assert_int_equal(fake_open_with(stage, true, false), ERR_BUSY);
+}
+
+static void replaces_a_zygote_that_hangs(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    pid_t zygote = parent_of(media_pid(stage->media));
+    media_close(&stage->media);
+    kill(zygote, SIGSTOP);
+    fake_open_film(stage, "plain");
+    struct heard heard;
+    ask(stage, &heard, FAKE_SOUND, 2);
+    run_until(stage, &stage->is_dead);
+    assert_int_equal(heard.kind, ERR_GONE);
+    heard_fini(&heard);
+    run_for(stage, 100);
+    run_until_alive(stage);
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    assert_int_not_equal(parent_of(media_pid(stage->media)), zygote);
+}
+
+static void fails_the_unborn_of_a_dead_zygote(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    kill(parent_of(media_pid(stage->media)), SIGKILL);
+    media_close(&stage->media);
+    struct heard heard;
+    if (fake_open_with(stage, true, false) != OK)
+        return; /* it knows already */
+    ask(stage, &heard, FAKE_SOUND, 2);
+    run_until(stage, &stage->is_dead);
+    assert_int_equal(heard.kind, ERR_GONE);
+    heard_fini(&heard);
+}
+
+static bool is_there(pid_t pid)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    size_t got;
+    if (fd < 0 || fd_read_at(fd, text, sizeof text - 1, 0, &got) != OK)
+        return false;
+    const char *after_name = strrchr(text, ')');
+    return after_name != NULL && after_name[2] != 'Z';
+}
+
+/* In a child: a server with a zygote and a film, which tells their numbers and waits. */
+__attribute__((noreturn)) static void be_a_server(int told)
+{
+    struct stage stage;
+    stage_init(&stage, FAKE_PROGRAM, &(struct media_options){0});
+    fake_open_film(&stage, "slow");
+    struct heard heard;
+    ask(&stage, &heard, FAKE_VIDEO_720, FAKE_BAD);
+    while (heard.calls == 0)
+        uv_run(&stage.loop, UV_RUN_ONCE);
+    pid_t pids[2] = {(pid_t) media_pid(stage.media), parent_of(media_pid(stage.media))};
+    if (write(told, pids, sizeof pids) != (ssize_t) sizeof pids)
+        _exit(1);
+    for (;;)
+        uv_run(&stage.loop, UV_RUN_ONCE);
+}
+
+static void vanishes_with_the_server(void **state UNUSED)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t server = fork();
+    if (server == 0)
+        be_a_server(ends[1]);
+    pid_t pids[2];
+    assert_int_equal(read(ends[0], pids, sizeof pids), sizeof pids);
+    assert_true(is_there(pids[0]) && is_there(pids[1]));
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    int64_t deadline = clock_mono_ms() + 1000;
+    while ((is_there(pids[0]) || is_there(pids[1])) && clock_mono_ms() < deadline)
+        usleep(1000);
+    assert_false(is_there(pids[0]) || is_there(pids[1]));
+    fd_close(&ends[0]);
+    fd_close(&ends[1]);
+}
+
+static void says_what_cannot_be_started(void **state UNUSED)
+{
+    struct media_host *host = NULL;
+    struct why why = {0};
+    struct media_options options = {.program = "/nowhere/matinee-media"};
+    assert_int_equal(media_host_start(&options, &host, &why), ERR_IO);
+    assert_non_null(strstr(why.text, "/nowhere/matinee-media"));
+    options.program = "/bin/true";
+    assert_int_equal(media_host_start(&options, &host, &why), ERR_IO);
+    assert_null(host);
+}
+
+static void knows_its_sandbox(void **state)
+{
+    struct stage *stage = *state;
+    const char *layers = media_host_sandbox(stage->host);
+    assert_non_null(strstr(layers, "nnp"));
+    assert_non_null(strstr(layers, "seccomp"));
+    assert_non_null(strstr(layers, "rlimit"));
+    assert_string_equal(media_host_engine(stage->host), "fake 1");
+}
+
+#define TEST(name, how) cmocka_unit_test_setup_teardown(name, how, fake_tear_down)
+
+int main(void)
+{
+    log_set_level(getenv("MATINEE_TEST_LOG") != NULL ? LOG_DEBUG : LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        TEST(can_be_made_afresh, fake_set_up),
+        TEST(has_a_limit_of_processes, set_up_two),
+        TEST(leaks_no_fds, fake_set_up),
+        TEST(bears_having_no_fds, fake_set_up),
+        TEST(keeps_a_place_for_a_pidfd, fake_set_up),
+        TEST(hands_over_nothing_else, fake_set_up),
+        TEST(starts_a_dead_zygote_again, fake_set_up),
+        TEST(fails_the_unborn_of_a_dead_zygote, fake_set_up),
+        TEST(replaces_a_zygote_that_hangs, fake_set_up_impatient),
+        TEST(knows_its_sandbox, fake_set_up),
+        cmocka_unit_test(vanishes_with_the_server),
+        cmocka_unit_test(says_what_cannot_be_started),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "room_stage.h"
+
+#include <dirent.h>
+#include <pthread.h>
+
+#include "plan_fixture.h"
+
+enum { PATIENCE_MS = 5000 };
+
+static int index_of(const char *id)
+{
+    return strcmp(id, "a") == 0 ? 0 : strcmp(id, "b") == 0 ? 1 : -1;
+}
+
+static enum err library_find(void *ctx, const char *id, struct hls_file *out, struct why *why)
+{
+    struct stage *stage = ctx;
+    int film = index_of(id);
+    if (film < 0)
+        return why_set(why, ERR_NOT_FOUND, NULL, "there is no such file");
+    pthread_mutex_lock(&stage->lock);
+    out->path = mem_strdup(stage->films[film]);
+    out->identity = stage->identities[film];
+    if (stage->plans[film] != NULL) {
+        out->plan = mem_dup(stage->plans[film], stage->plan_sizes[film]);
+        out->plan_size = stage->plan_sizes[film];
+    }
+    pthread_mutex_unlock(&stage->lock);
+    return OK;
+}
+
+static void library_keep(void *ctx, const char *id, const struct source_identity *identity,
+                         const uint8_t *plan, size_t size)
+{
+    struct stage *stage = ctx;
+    int film = index_of(id);
+    pthread_mutex_lock(&stage->lock);
+    mem_free(stage->plans[film]);
+    stage->plans[film] = mem_dup(plan, size);
+    stage->plan_sizes[film] = size;
+    stage->identities[film] = *identity;
+    stage->kept++;
+    pthread_mutex_unlock(&stage->lock);
+}
+
+static void add_film(struct stage *stage, int film)
+{
+    struct source *source = NULL;
+    struct plan *plan = fixture_usual_plan();
+    stage->films[film] = fixture_file(100000);
+    assert_int_equal(source_open_local(stage->films[film], &source, NULL), OK);
+    stage->identities[film] = *source_identity(source);
+    source_unref(&source);
+    plan_write(plan, &stage->plans[film], &stage->plan_sizes[film]);
+    plan_free(&plan);
+}
+
+void stage_without_plan(struct stage *stage, int film)
+{
+    pthread_mutex_lock(&stage->lock);
+    mem_free(stage->plans[film]);
+    stage->plans[film] = NULL;
+    pthread_mutex_unlock(&stage->lock);
+}
+
+int stage_set_up(void **state)
+{
+    enum { PROCESSES = 2, AHEAD_S = 6 };
+    struct stage *stage = mem_new(struct stage);
+    struct why why = {0};
+    pthread_mutex_init(&stage->lock, NULL);
+    add_film(stage, 0);
+    add_film(stage, 1);
+    snprintf(stage->folder, sizeof stage->folder, "/tmp/matinee-room-XXXXXX");
+    assert_non_null(mkdtemp(stage->folder));
+    stage->host = fake_new(PROCESSES);
+    const struct hls_library library = {stage, library_find, library_keep};
+    const struct hls_options options = {.host = stage->host,
+                                        .data_folder = stage->folder,
+                                        .ahead_s = AHEAD_S,
+                                        .hold_ms = STAGE_HOLD_MS,
+                                        .heartbeat_ms = STAGE_HEARTBEAT_MS};
+    assert_int_equal(hls_start(&options, &library, &stage->hls, &why), OK);
+    assert_int_equal(loop_start("asker", &stage->loop), OK);
+    *state = stage;
+    return 0;
+}
+
+static void remove_cache(const struct stage *stage)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/cache", stage->folder);
+    DIR *folder = opendir(path);
+    for (struct dirent *item; (item = readdir(folder)) != NULL;)
+        unlinkat(dirfd(folder), item->d_name, 0);
+    closedir(folder);
+    rmdir(path);
+    rmdir(stage->folder);
+}
+
+int stage_tear_down(void **state)
+{
+    struct stage *stage = *state;
+    hls_stop(&stage->hls);
+    loop_stop(&stage->loop);
+    remove_cache(stage);
+    for (int i = 0; i < 2; i++) {
+        unlink(stage->films[i]);
+        mem_free(stage->films[i]);
+        mem_free(stage->plans[i]);
+    }
+    pthread_mutex_destroy(&stage->lock);
+    mem_free(stage);
+    return 0;
+}
+
+/* --- asking --- */
+
+static void on_answer(void *ctx, const struct ask_answer *answer)
+{
+    struct asked *asked = ctx;
+    pthread_mutex_lock(&asked->stage->lock);
+    asked->answers++;
+    asked->kind = answer->kind;
+    asked->why = *answer->why;
+    if (answer->film != NULL && asked->film == NULL)
+        asked->film = film_ref(answer->film);
+    if (answer->segment != NULL && asked->segment == NULL)
+        asked->segment = segment_ref(answer->segment);
+    pthread_mutex_unlock(&asked->stage->lock);
+}
+
+static void open_ask(void *ctx)
+{
+    struct asked *asked = ctx;
+    asked->ask = ask_open(asked->stage->hls, &asked->options, loop_mailbox(asked->stage->loop),
+                          on_answer, asked);
+}
+
+void stage_ask(struct stage *stage, struct asked *asked, enum ask_kind kind, const char *file,
+               const char *rendition, uint32_t n, const char *playback)
+{
+    *asked = (struct asked){.stage = stage};
+    asked->options = (struct ask_options){.kind = kind,
+                                          .file = slice_of(file),
+                                          .rendition = slice_of(rendition),
+                                          .n = n,
+                                          .playback = playback};
+    loop_call(stage->loop, open_ask, asked);
+}
+
+void stage_ask_version(struct stage *stage, struct asked *asked, const char *version)
+{
+    *asked = (struct asked){.stage = stage};
+    asked->options = (struct ask_options){.kind = ASK_SEGMENT,
+                                          .file = SLICE("a"),
+                                          .rendition = SLICE("video-copy"),
+                                          .version = slice_of(version),
+                                          .playback = ""};
+    loop_call(stage->loop, open_ask, asked);
+}
+
+static void close_ask(void *ctx)
+{
+    ask_close(&((struct asked *) ctx)->ask);
+}
+
+void stage_close(struct asked *asked)
+{
+    loop_call(asked->stage->loop, close_ask, asked);
+    film_unref(&asked->film);
+    segment_unref(&asked->segment);
+}
+
+enum err stage_answer(struct asked *asked, unsigned count)
+{
+    for (int i = 0; i < PATIENCE_MS; i++) {
+        pthread_mutex_lock(&asked->stage->lock);
+        unsigned answers = asked->answers;
+        enum err kind = asked->kind;
+        pthread_mutex_unlock(&asked->stage->lock);
+        if (answers >= count)
+            return kind;
+        usleep(1000);
+    }
+    fail_msg("no answer %u came", count);
+    return ERR_TIMEOUT;
+}
+
+void stage_until(struct asked *asked, enum segment_state state)
+{
+    struct segment_view view = {0};
+    for (int i = 0; i < PATIENCE_MS; i++) {
+        segment_look(asked->segment, &view);
+        if (view.state == state)
+            return;
+        usleep(1000);
+    }
+    fail_msg("the segment stays in state %d", (int) view.state);
+}
+
+/* --- acting --- */
+
+struct action {
+    struct stage *stage;
+    enum stage_act act;
+    bool is_plan, is_done;
+    uint32_t rendition, n;
+};
+
+static void act_on(struct fake_job *job, struct stage *stage, const struct action *action)
+{
+    switch (action->act) {
+    case ACT_NOTHING:
+        break;
+    case ACT_PART:
+        fake_part(job);
+        break;
+    case ACT_DONE:
+        if (action->is_plan) {
+            struct plan *plan = fixture_usual_plan();
+            uint8_t *bytes = NULL;
+            size_t size = 0;
+            plan_write(plan, &bytes, &size);
+            fake_plan(job, bytes, size);
+            mem_free(bytes);
+            plan_free(&plan);
+        } else {
+            fake_part(job);
+            fake_done(job);
+        }
+        break;
+    case ACT_GONE:
+        fake_fail(job, ERR_GONE, "the parameters changed");
+        break;
+    case ACT_BAD:
+        fake_fail(job, ERR_BAD_MEDIA, "the key is missing");
+        break;
+    case ACT_DIE:
+        fake_die(job->media, "was killed by signal 11");
+        break;
+    }
+    (void) stage;
+}
+
+static void try_action(void *ctx)
+{
+    struct action *action = ctx;
+    struct media_host *host = action->stage->host;
+    struct fake_job *job =
+        action->is_plan ? fake_find_plan(host) : fake_find(host, action->rendition, action->n);
+    if (job == NULL)
+        return;
+    action->is_done = true;
+    act_on(job, action->stage, action);
+}
+
+static void act(struct stage *stage, struct action action)
+{
+    action.stage = stage;
+    for (int i = 0; i < PATIENCE_MS && !action.is_done; i++) {
+        loop_call(stage->hls->loop, try_action, &action);
+        if (!action.is_done)
+            usleep(1000);
+    }
+    if (!action.is_done)
+        fail_msg("no job came for %s %u/%u", action.is_plan ? "plan" : "segment", action.rendition,
+                 action.n);
+}
+
+void stage_act(struct stage *stage, enum stage_act what, uint32_t rendition, uint32_t n)
+{
+    act(stage, (struct action){.act = what, .rendition = rendition, .n = n});
+}
+
+void stage_plan(struct stage *stage, enum stage_act what)
+{
+    act(stage, (struct action){.act = what, .is_plan = true});
+}
+
+static void nothing(void *ctx)
+{
+    (void) ctx;
+}
+
+void stage_settle(struct stage *stage)
+{
+    for (int i = 0; i < 8; i++) {
+        loop_call(stage->loop, nothing, NULL);
+        loop_call(stage->hls->loop, nothing, NULL);
+    }
+}
+
+bool stage_has_job(struct stage *stage, uint32_t rendition, uint32_t n)
+{
+    struct action action = {.stage = stage, .rendition = rendition, .n = n};
+    stage_settle(stage);
+    loop_call(stage->hls->loop, try_action, &action);
+    return action.is_done;
+}
+
+struct counting {
+    struct stage *stage;
+    unsigned count;
+};
+
+static void count(void *ctx)
+{
+    struct counting *counting = ctx;
+    counting->count = fake_running(counting->stage->host);
+}
+
+unsigned stage_running(struct stage *stage)
+{
+    struct counting counting = {stage, 0};
+    stage_settle(stage);
+    loop_call(stage->hls->loop, count, &counting);
+    return counting.count;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The stage of the room tests: a hub with fake media processes, a library of two films "a" and "b",
+ * and asks from a loop of their own. */
+#pragma once
+
+#include "base/loop.h"
+#include "fake_media.h"
+#include "hls/ask.h"
+#include "hls/hub.h"
+
+enum { STAGE_HOLD_MS = 1200, STAGE_HEARTBEAT_MS = 100 };
+enum { VIDEO_COPY, VIDEO_720P, AUDIO_COPY, AUDIO_AAC }; /* renditions of the fixture */
+
+struct stage {
+    struct media_host *host; /* hls's; for use on the hub */
+    struct hls *hls;
+    struct loop *loop; /* of those who ask */
+    char folder[64];
+    char *films[2];
+    pthread_mutex_t lock;
+    /* under lock: what the library has stored */
+    uint8_t *plans[2];
+    size_t plan_sizes[2];
+    struct source_identity identities[2];
+    unsigned kept;
+};
+
+struct asked {
+    struct stage *stage;
+    struct ask *ask;
+    struct ask_options options;
+    /* under stage->lock */
+    unsigned answers;
+    enum err kind;
+    struct why why;
+    struct film *film;
+    struct segment *segment;
+};
+
+int stage_set_up(void **state);
+int stage_tear_down(void **state);
+/* The library forgets the plan of a film, so that it has to be made. */
+void stage_without_plan(struct stage *stage, int film);
+
+void stage_ask(struct stage *stage, struct asked *asked, enum ask_kind kind, const char *file,
+               const char *rendition, uint32_t n, const char *playback);
+void stage_ask_version(struct stage *stage, struct asked *asked, const char *version);
+void stage_close(struct asked *asked);
+/* Waits for the `count`th answer, says its kind. */
+enum err stage_answer(struct asked *asked, unsigned count);
+/* Waits until the segment it was answered with is in this state. */
+void stage_until(struct asked *asked, enum segment_state state);
+
+/* Waits for the job, then does it. */
+enum stage_act { ACT_NOTHING, ACT_PART, ACT_DONE, ACT_GONE, ACT_BAD, ACT_DIE };
+void stage_act(struct stage *stage, enum stage_act act, uint32_t rendition, uint32_t n);
+void stage_plan(struct stage *stage, enum stage_act act);
+bool stage_has_job(struct stage *stage, uint32_t rendition, uint32_t n);
+/* Runs after all that is posted to the hub now, and what that posts. */
+void stage_settle(struct stage *stage);
+unsigned stage_running(struct stage *stage);

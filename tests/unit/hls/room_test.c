@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Rooms with fake media processes: joins, places, deaths, making ahead, plans, limits, the cache. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <semaphore.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "room_stage.h"
+
+static void a_segment_is_made_once(void **state)
+{
+    struct stage *stage = *state;
+    struct asked first;
+    struct asked second;
+    struct asked third;
+    stage_ask(stage, &first, ASK_SEGMENT, "a", "video-copy", 1, "");
+    stage_ask(stage, &second, ASK_SEGMENT, "a", "video-copy", 1, "p2");
+    assert_int_equal(stage_answer(&first, 1), OK);
+    assert_int_equal(stage_answer(&second, 1), OK);
+    assert_ptr_equal(first.segment, second.segment);
+    stage_act(stage, ACT_PART, VIDEO_COPY, 1);
+    stage_act(stage, ACT_DONE, VIDEO_COPY, 1);
+    stage_until(&first, SEGMENT_DONE);
+    struct segment_view view;
+    segment_look(second.segment, &view);
+    assert_int_equal(view.bytes, 220);
+    stage_ask(stage, &third, ASK_SEGMENT, "a", "video-copy", 1, "");
+    assert_int_equal(stage_answer(&third, 1), OK);
+    stage_until(&third, SEGMENT_DONE);
+    assert_false(stage_has_job(stage, VIDEO_COPY, 1));
+    segment_look(third.segment, &view);
+    assert_int_equal(view.bytes, 220);
+    assert_int_equal(view.tag[0], '"');
+    stage_close(&first);
+    stage_close(&second);
+    stage_close(&third);
+}
+
+/* A page that somebody still holds is no fault of the film's: later it is made again. */
+static void what_cannot_be_sealed_now_is_made_later(void **state)
+{
+    struct stage *stage = *state;
+    struct asked held;
+    struct asked again;
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    stage_ask(stage, &held, ASK_SEGMENT, "a", "video-720p", 1, "");
+    assert_int_equal(stage_answer(&held, 1), OK);
+    stage_act(stage, ACT_PART, VIDEO_720P, 1);
+    /* what is spliced are the file's own pages */
+    off_t at = 0;
+    ssize_t spliced = 0;
+    for (int i = 0; i < 1000 && spliced <= 0; i++) {
+        spliced = splice(segment_fd(held.segment), &at, ends[1], NULL, 8, 0);
+        if (spliced == 0)
+            usleep(1000);
+    }
+    assert_true(spliced > 0);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 1);
+    stage_until(&held, SEGMENT_FAILED);
+    close(ends[0]);
+    close(ends[1]);
+    stage_ask(stage, &again, ASK_SEGMENT, "a", "video-720p", 1, "");
+    assert_int_equal(stage_answer(&again, 1), OK);
+    stage_act(stage, ACT_PART, VIDEO_720P, 1);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 1);
+    stage_until(&again, SEGMENT_DONE);
+    stage_close(&held);
+    stage_close(&again);
+}
+
+static void what_does_not_exist_is_said(void **state)
+{
+    struct stage *stage = *state;
+    static const struct {
+        const char *file, *rendition;
+        uint32_t n;
+    } wrong[] = {{"zzz", "video-copy", 0},
+                 {"a", "video-4k", 0},
+                 {"a", "video-copy", 4},
+                 {"a", "", 0},
+                 {"", "video-copy", 0}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct asked asked;
+        stage_ask(stage, &asked, ASK_SEGMENT, wrong[i].file, wrong[i].rendition, wrong[i].n, "");
+        assert_int_equal(stage_answer(&asked, 1), ERR_NOT_FOUND);
+        assert_string_not_equal(asked.why.text, "");
+        stage_close(&asked);
+    }
+    assert_int_equal(stage_running(stage), 0);
+}
+
+static void another_version_is_gone(void **state)
+{
+    struct stage *stage = *state;
+    struct asked film;
+    struct asked right;
+    struct asked wrong;
+    stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
+    assert_int_equal(stage_answer(&film, 1), OK);
+    stage_ask_version(stage, &right, film.film->versions[VIDEO_COPY]);
+    assert_int_equal(stage_answer(&right, 1), OK);
+    stage_ask_version(stage, &wrong, film.film->versions[VIDEO_720P]);
+    assert_int_equal(stage_answer(&wrong, 1), ERR_GONE);
+    assert_string_equal(wrong.why.field, "v");
+    stage_close(&film);
+    stage_close(&right);
+    stage_close(&wrong);
+}
+
+/* Decision 41. */
+static void the_newest_hold_takes_the_place(void **state)
+{
+    struct stage *stage = *state;
+    struct asked video;
+    struct asked audio;
+    struct asked other;
+    struct asked newer;
+    stage_ask(stage, &video, ASK_SEGMENT, "a", "video-720p", 0, "p");
+    stage_ask(stage, &audio, ASK_SEGMENT, "a", "audio-1-aac", 0, "p");
+    stage_ask(stage, &other, ASK_SEGMENT, "a", "video-720p", 0, "q");
+    assert_int_equal(stage_answer(&other, 1), OK);
+    stage_ask(stage, &newer, ASK_SEGMENT, "a", "video-720p", 4, "p");
+    assert_int_equal(stage_answer(&newer, 1), OK);
+    assert_int_equal(stage_answer(&video, 2), ERR_BUSY);
+    stage_settle(stage);
+    assert_int_equal(audio.answers, 1);
+    assert_int_equal(other.answers, 1);
+    stage_close(&video);
+    stage_close(&audio);
+    stage_close(&other);
+    stage_close(&newer);
+}
+
+static void settle_now(void *ctx)
+{
+    ask_settle(((struct asked *) ctx)->ask);
+}
+
+static void what_is_being_sent_holds_no_place(void **state)
+{
+    struct stage *stage = *state;
+    struct asked sent;
+    struct asked newer;
+    stage_ask(stage, &sent, ASK_SEGMENT, "a", "video-720p", 0, "p");
+    assert_int_equal(stage_answer(&sent, 1), OK);
+    loop_call(stage->loop, settle_now, &sent);
+    stage_ask(stage, &newer, ASK_SEGMENT, "a", "video-720p", 1, "p");
+    assert_int_equal(stage_answer(&newer, 1), OK);
+    stage_settle(stage);
+    assert_int_equal(sent.answers, 1);
+    stage_close(&sent);
+    stage_close(&newer);
+}
+
+/* Decision 20: the one in hand is tried again, alone; those that wait do not notice. */
+static void a_death_costs_one_retry(void **state)
+{
+    struct stage *stage = *state;
+    struct asked first;
+    struct asked second;
+    struct asked waiting;
+    struct segment_view view;
+    stage_ask(stage, &first, ASK_SEGMENT, "a", "video-720p", 0, "p");
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 0);
+    stage_ask(stage, &second, ASK_SEGMENT, "a", "video-720p", 2, "q");
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 2);
+    stage_ask(stage, &waiting, ASK_SEGMENT, "a", "video-720p", 4, "r");
+    assert_int_equal(stage_answer(&waiting, 1), OK);
+    assert_false(stage_has_job(stage, VIDEO_720P, 4));
+    stage_act(stage, ACT_DIE, VIDEO_720P, 0);
+    stage_until(&first, SEGMENT_FAILED);
+    segment_look(first.segment, &view);
+    assert_int_equal(view.kind, ERR_AGAIN);
+    segment_look(waiting.segment, &view);
+    assert_int_equal(view.state, SEGMENT_MAKING);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 4);
+    stage_until(&waiting, SEGMENT_DONE);
+    stage_close(&first);
+    stage_ask(stage, &first, ASK_SEGMENT, "a", "video-720p", 0, "p");
+    assert_int_equal(stage_answer(&first, 1), OK);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 0);
+    stage_until(&first, SEGMENT_DONE);
+    stage_close(&second);
+    stage_ask(stage, &second, ASK_SEGMENT, "a", "video-720p", 2, "q");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 2);
+    assert_int_equal(stage_answer(&second, 1), OK);
+    stage_until(&second, SEGMENT_DONE);
+    stage_close(&first);
+    stage_close(&second);
+    stage_close(&waiting);
+}
+
+static void two_deaths_mark_it_bad(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    struct asked other;
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 3, "p");
+    stage_act(stage, ACT_DIE, VIDEO_720P, 3);
+    stage_act(stage, ACT_DIE, VIDEO_720P, 3);
+    stage_close(&asked);
+    for (int i = 0; i < 2; i++) {
+        stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 3, "p");
+        assert_int_equal(stage_answer(&asked, 1), ERR_BAD_MEDIA);
+        assert_non_null(strstr(asked.why.text, "signal 11"));
+        stage_close(&asked);
+    }
+    /* All else goes on, and what is made ahead steps over it. */
+    stage_ask(stage, &other, ASK_SEGMENT, "a", "video-720p", 2, "p");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 2);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 4);
+    assert_false(stage_has_job(stage, VIDEO_720P, 3));
+    stage_close(&other);
+}
+
+/* Decision 12: other media never stand under the same URL; the film gets a plan without the copy. */
+static void a_copy_that_lies_is_given_up(void **state)
+{
+    static const enum stage_act lies[] = {ACT_BAD, ACT_GONE};
+    for (size_t i = 0; i < 2; i++) {
+        struct stage *stage = *state;
+        const char *file = i == 0 ? "a" : "b";
+        struct asked asked;
+        struct asked after;
+        stage_ask(stage, &asked, ASK_SEGMENT, file, "video-copy", 2, "");
+        assert_int_equal(stage_answer(&asked, 1), OK);
+        char before[FILM_VERSION_SIZE];
+        memcpy(before, asked.film->versions[AUDIO_AAC], sizeof before);
+        stage_act(stage, lies[i], VIDEO_COPY, 2);
+        stage_until(&asked, SEGMENT_FAILED);
+        struct segment_view view;
+        segment_look(asked.segment, &view);
+        assert_int_equal(view.kind, ERR_GONE);
+        stage_close(&asked);
+        stage_ask(stage, &after, ASK_FILM, file, NULL, 0, "");
+        assert_int_equal(stage_answer(&after, 1), OK);
+        assert_int_equal(plan_find(after.film->plan, "video-copy"), -1);
+        int aac = plan_find(after.film->plan, "audio-1-aac");
+        assert_true(aac >= 0);
+        assert_string_not_equal(after.film->versions[aac], before);
+        assert_string_equal(after.film->plan->tracks[0].copy_refused,
+                            i == 0 ? "the key is missing" : "the parameters changed");
+        stage_close(&after);
+    }
+}
+
+static void encoders_keep_ahead_and_give_way(void **state)
+{
+    struct stage *stage = *state;
+    struct asked viewer;
+    struct asked second;
+    struct asked third;
+    stage_ask(stage, &viewer, ASK_SEGMENT, "a", "video-720p", 0, "p");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 0);
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 1);
+    assert_int_equal(stage_running(stage), 1); /* one at a time for a viewer */
+    stage_ask(stage, &second, ASK_SEGMENT, "a", "video-720p", 5, "q");
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 5);
+    stage_ask(stage, &third, ASK_SEGMENT, "a", "video-720p", 4, "r");
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 4);
+    assert_false(stage_has_job(stage, VIDEO_720P, 1)); /* gave way */
+    stage_act(stage, ACT_DONE, VIDEO_720P, 5);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 4);
+    /* 6 s from segment 0 on: it begins at 0, the others at 1, 2 and 5. */
+    stage_act(stage, ACT_DONE, VIDEO_720P, 1);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 2);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 3);
+    stage_close(&viewer);
+    stage_close(&second);
+    stage_close(&third);
+}
+
+static void variants_of_one_segment_run_together(void **state)
+{
+    struct stage *stage = *state;
+    struct asked busy[2];
+    stage_ask(stage, &busy[0], ASK_SEGMENT, "a", "video-720p", 1, "p");
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 1);
+    stage_ask(stage, &busy[1], ASK_SEGMENT, "a", "audio-1-aac", 1, "p");
+    stage_act(stage, ACT_NOTHING, AUDIO_AAC, 1); /* sound never waits behind pictures */
+    stage_close(&busy[0]);
+    stage_close(&busy[1]);
+}
+
+static void who_leaves_may_come_back(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 2, "p");
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 2);
+    stage_close(&asked);
+    assert_true(stage_has_job(stage, VIDEO_720P, 2));
+    stage_act(stage, ACT_DONE, VIDEO_720P, 2);
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 2, "p");
+    assert_int_equal(stage_answer(&asked, 1), OK);
+    stage_until(&asked, SEGMENT_DONE);
+    stage_close(&asked);
+}
+
+static unsigned plans_kept(struct stage *stage)
+{
+    pthread_mutex_lock(&stage->lock);
+    unsigned kept = stage->kept;
+    pthread_mutex_unlock(&stage->lock);
+    return kept;
+}
+
+static void a_film_without_plan_is_planned_first(void **state)
+{
+    struct stage *stage = *state;
+    struct asked film;
+    struct asked segment;
+    stage_without_plan(stage, 0);
+    stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
+    stage_ask(stage, &segment, ASK_SEGMENT, "a", "video-copy", 0, "");
+    stage_plan(stage, ACT_DONE);
+    assert_int_equal(stage_answer(&film, 1), OK);
+    assert_int_equal(stage_answer(&segment, 1), OK);
+    stage_act(stage, ACT_DONE, VIDEO_COPY, 0);
+    stage_close(&film);
+    stage_close(&segment);
+    for (int i = 0; i < 5000 && plans_kept(stage) == 0; i++)
+        usleep(1000);
+    assert_int_equal(plans_kept(stage), 1);
+}
+
+static void a_plan_that_kills_twice_is_bad_media(void **state)
+{
+    struct stage *stage = *state;
+    struct asked film;
+    stage_without_plan(stage, 0);
+    stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_DIE);
+    stage_plan(stage, ACT_DIE);
+    assert_int_equal(stage_answer(&film, 1), ERR_BAD_MEDIA);
+    assert_non_null(strstr(film.why.text, "signal 11"));
+    assert_int_equal(stage->host->fresh, 1);
+    stage_close(&film);
+}
+
+static void a_plan_that_fails_says_why(void **state)
+{
+    struct stage *stage = *state;
+    struct asked film;
+    stage_without_plan(stage, 0);
+    stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_BAD);
+    assert_int_equal(stage_answer(&film, 1), ERR_BAD_MEDIA);
+    assert_string_equal(film.why.text, "the key is missing");
+    stage_close(&film);
+}
+
+/* Decision 4. */
+static void a_look_starts_nothing(void **state)
+{
+    struct stage *stage = *state;
+    struct asked look;
+    stage_ask(stage, &look, ASK_PEEK, "a", "video-copy", 0, "");
+    assert_int_equal(stage_answer(&look, 1), OK);
+    assert_null(look.segment);
+    assert_int_equal(stage_running(stage), 0);
+    stage_close(&look);
+    stage_without_plan(stage, 1);
+    stage_ask(stage, &look, ASK_PEEK, "b", "video-copy", 0, "");
+    assert_int_equal(stage_answer(&look, 1), ERR_BUSY);
+    assert_int_equal(stage->host->opened, 0);
+    stage_close(&look);
+}
+
+static void idle_processes_make_room(void **state)
+{
+    struct stage *stage = *state;
+    struct asked a;
+    struct asked b;
+    stage->host->limit = 1;
+    stage_ask(stage, &a, ASK_SEGMENT, "a", "audio-1-copy", 0, "");
+    stage_act(stage, ACT_NOTHING, AUDIO_COPY, 0);
+    stage_ask(stage, &b, ASK_SEGMENT, "b", "video-720p", 0, "");
+    assert_int_equal(stage_answer(&b, 1), OK);
+    stage_until(&b, SEGMENT_FAILED);
+    struct segment_view view;
+    segment_look(b.segment, &view);
+    assert_int_equal(view.kind, ERR_BUSY);
+    stage_close(&b);
+    stage_act(stage, ACT_DONE, AUDIO_COPY, 0);
+    stage_act(stage, ACT_DONE, AUDIO_COPY, 1); /* ahead */
+    stage_ask(stage, &b, ASK_SEGMENT, "b", "video-720p", 0, "");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 0);
+    assert_int_equal(stage->host->opened, 2);
+    stage_close(&a);
+    stage_close(&b);
+}
+
+static void transcodes_outlive_their_room(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    char tag[SEGMENT_TAG_SIZE];
+    struct segment_view view;
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 5, "");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 5);
+    assert_int_equal(stage_answer(&asked, 1), OK);
+    stage_until(&asked, SEGMENT_DONE);
+    segment_look(asked.segment, &view);
+    memcpy(tag, view.tag, sizeof tag);
+    stage_close(&asked);
+    for (int i = 0; i < 5000 && cache_bytes(stage->hls->cache) == 0; i++)
+        usleep(1000);
+    hls_forget(stage->hls, "a");
+    stage_settle(stage);
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 5, "");
+    assert_int_equal(stage_answer(&asked, 1), OK);
+    stage_until(&asked, SEGMENT_DONE);
+    segment_look(asked.segment, &view);
+    assert_string_equal(view.tag, tag);
+    assert_int_equal(atomic_load(&stage->hls->counters.cache_hits), 1);
+    stage_close(&asked);
+}
+
+static void a_file_that_changes_ends_its_room(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    stage_ask(stage, &asked, ASK_FILM, "a", NULL, 0, "");
+    assert_int_equal(stage_answer(&asked, 1), OK);
+    stage_close(&asked);
+    assert_int_equal(truncate(stage->films[0], 50000), 0);
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-copy", 0, "");
+    assert_int_equal(stage_answer(&asked, 1), ERR_GONE);
+    stage_close(&asked);
+    /* The stored plan is not the new file's. */
+    stage_ask(stage, &asked, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_BAD);
+    assert_int_equal(stage_answer(&asked, 1), ERR_BAD_MEDIA);
+    stage_close(&asked);
+}
+
+static void forgetting_tells_those_who_wait(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 0, "");
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 0);
+    assert_int_equal(stage_answer(&asked, 1), OK);
+    hls_forget(stage->hls, "a");
+    stage_until(&asked, SEGMENT_FAILED);
+    struct segment_view view;
+    segment_look(asked.segment, &view);
+    assert_int_equal(view.kind, ERR_GONE);
+    stage_close(&asked);
+    assert_int_equal(stage_running(stage), 0);
+}
+
+static void warmth_starts_before_the_ask(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    hls_warm(stage->hls, "a", 11000, false);
+    stage_act(stage, ACT_DONE, VIDEO_COPY, 2);
+    stage_act(stage, ACT_NOTHING, AUDIO_COPY, 4);
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-copy", 2, "p");
+    assert_int_equal(stage_answer(&asked, 1), OK);
+    stage_until(&asked, SEGMENT_DONE);
+    stage_close(&asked);
+}
+
+struct probed {
+    sem_t done;
+    enum err kind;
+    struct why why;
+    bool has_plan;
+};
+
+static void on_probed(void *ctx, enum err kind, const struct why *why,
+                      const struct source_identity *identity, const struct plan *plan,
+                      const uint8_t *bytes, size_t size)
+{
+    struct probed *probed = ctx;
+    probed->kind = kind;
+    probed->why = *why;
+    probed->has_plan = plan != NULL && bytes != NULL && size > 0 && identity->size == 100000;
+    sem_post(&probed->done);
+}
+
+static void probes_make_plans(void **state)
+{
+    struct stage *stage = *state;
+    struct probed probed = {0};
+    sem_init(&probed.done, 0, 0);
+    hls_probe(stage->hls, stage->films[0], on_probed, &probed, loop_mailbox(stage->loop));
+    stage_plan(stage, ACT_DONE);
+    while (sem_wait(&probed.done) != 0)
+        ;
+    assert_int_equal(probed.kind, OK);
+    assert_true(probed.has_plan);
+    hls_probe(stage->hls, "/nowhere", on_probed, &probed, loop_mailbox(stage->loop));
+    while (sem_wait(&probed.done) != 0)
+        ;
+    assert_int_equal(probed.kind, ERR_NOT_FOUND);
+    assert_false(probed.has_plan);
+    /* One that is under way when all stops is told so. */
+    hls_probe(stage->hls, stage->films[1], on_probed, &probed, loop_mailbox(stage->loop));
+    stage_plan(stage, ACT_NOTHING);
+    hls_stop(&stage->hls);
+    while (sem_wait(&probed.done) != 0)
+        ;
+    assert_int_equal(probed.kind, ERR_CANCELLED);
+    sem_destroy(&probed.done);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_segment_is_made_once),
+        TEST(what_does_not_exist_is_said),
+        TEST(another_version_is_gone),
+        TEST(the_newest_hold_takes_the_place),
+        TEST(what_is_being_sent_holds_no_place),
+        TEST(a_death_costs_one_retry),
+        TEST(what_cannot_be_sealed_now_is_made_later),
+        TEST(two_deaths_mark_it_bad),
+        TEST(a_copy_that_lies_is_given_up),
+        TEST(encoders_keep_ahead_and_give_way),
+        TEST(variants_of_one_segment_run_together),
+        TEST(who_leaves_may_come_back),
+        TEST(a_film_without_plan_is_planned_first),
+        TEST(a_plan_that_kills_twice_is_bad_media),
+        TEST(a_plan_that_fails_says_why),
+        TEST(a_look_starts_nothing),
+        TEST(idle_processes_make_room),
+        TEST(transcodes_outlive_their_room),
+        TEST(a_file_that_changes_ends_its_room),
+        TEST(forgetting_tells_those_who_wait),
+        TEST(warmth_starts_before_the_ask),
+        TEST(probes_make_plans),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

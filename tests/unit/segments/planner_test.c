@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Plans of films made by ffmpeg, of bad files, and of the corpus. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "lab.h"
+#include "whole.h"
+
+#define FFMPEG "ffmpeg -v error -nostdin "
+#define X264   "-c:v libx264 -preset ultrafast -pix_fmt yuv420p "
+
+static struct lab lab;
+
+static const char *path_of(const char *name)
+{
+    static char path[2 * LAB_MAX_PATH];
+
+    snprintf(path, sizeof path, "%s/%s", lab.folder, name);
+    return path;
+}
+
+static int setup(void **state)
+{
+    (void) state;
+    lab_init(&lab);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void) state;
+    lab_fini(&lab);
+    return 0;
+}
+
+static void make(const char *name, const char *words)
+{
+    struct str all = {0};
+
+    str_printf(&all, FFMPEG "-y %s @/%s", words, name);
+    lab_run(&lab, all.at);
+    str_fini(&all);
+}
+
+static void open_good(struct whole *whole, const char *name)
+{
+    whole_open(whole, path_of(name));
+    if (whole->result != OK)
+        fail_msg("%s: %s", name, whole->why.text);
+}
+
+static double seconds(const struct plan *plan)
+{
+    return (double) plan->end / plan->timescale;
+}
+
+/* No enlarging; between rungs its own height unless one is near below; even sizes. */
+static void the_rungs_follow_from_the_picture(void **state)
+{
+    static const struct {
+        const char *size;
+        const char *rungs[5];
+    } films[] = {
+        {"1920x1080", {"video-1080p 1920", "video-720p 1280", "video-480p 854", "video-360p 640"}},
+        {"1920x800", {"video-720p 1728", "video-480p 1152", "video-360p 864"}},
+        {"1920x804", {"video-804p 1920", "video-720p 1720", "video-480p 1146", "video-360p 860"}},
+        {"854x480", {"video-480p 854", "video-360p 640"}},
+        {"320x242", {"video-242p 320"}},
+        {"161x121", {"video-120p 160"}},
+        {"2560x1440", {"video-1080p 1920", "video-720p 1280", "video-480p 854", "video-360p 640"}},
+    };
+    char words[256];
+
+    (void) state;
+    for (size_t i = 0; i < sizeof films / sizeof *films; i++) {
+        struct whole whole;
+        uint32_t videos = 0, expected = 0;
+        snprintf(words, sizeof words, "-f lavfi -i color=s=%s:r=25:d=0.2 -c:v mpeg4",
+                 films[i].size);
+        make("rungs.mkv", words);
+        open_good(&whole, "rungs.mkv");
+        for (uint32_t r = 0; r < whole.plan->rendition_count; r++)
+            videos += whole.plan->renditions[r].kind == PLAN_VIDEO;
+        for (; films[i].rungs[expected] != NULL; expected++) {
+            char name[24];
+            unsigned width;
+            const struct plan_rendition *r;
+            assert_int_equal(sscanf(films[i].rungs[expected], "%23s %u", name, &width), 2);
+            r = &whole.plan->renditions[whole_find(&whole, name)];
+            assert_int_equal(r->width, width);
+            assert_string_equal(r->video_range, "SDR");
+        }
+        assert_int_equal(videos, expected);
+        whole_close(&whole);
+    }
+}
+
+static void the_grid_is_that_of_the_pictures(void **state)
+{
+    static const struct {
+        const char *rate;
+        uint32_t num, den, timescale;
+    } films[] = {{"24000/1001", 24000, 1001, 24000},
+                 {"24", 24, 1, 90000},
+                 {"25", 25, 1, 90000},
+                 {"30000/1001", 30000, 1001, 30000},
+                 {"30", 30, 1, 90000},
+                 {"48", 48, 1, 90000},
+                 {"50", 50, 1, 90000},
+                 {"60000/1001", 60000, 1001, 60000},
+                 {"60", 60, 1, 90000}};
+    static const char *const ends[] = {"fps.mkv", "fps.mp4", "fps.ts"};
+    char words[256];
+
+    (void) state;
+    for (size_t i = 0; i < sizeof films / sizeof *films; i++) {
+        snprintf(words, sizeof words, "-f lavfi -i testsrc2=s=64x64:r=%s:d=3 " X264 "-bf 2",
+                 films[i].rate);
+        for (size_t e = 0; e < 3; e++) {
+            struct whole whole;
+            make(ends[e], words);
+            open_good(&whole, ends[e]);
+            assert_int_equal(whole.plan->fps_num, films[i].num);
+            assert_int_equal(whole.plan->fps_den, films[i].den);
+            assert_int_equal(whole.plan->timescale, films[i].timescale);
+            assert_true(seconds(whole.plan) > 2.97 && seconds(whole.plan) < 3.03);
+            whole_close(&whole);
+        }
+    }
+}
+
+/* Decision 8: one delay for all renditions of the picture, whole milliseconds at least. */
+static void one_delay_serves_all_renditions(void **state)
+{
+    struct whole whole;
+    uint32_t delay;
+
+    (void) state;
+    make("delay.mkv", "-f lavfi -i testsrc2=s=640x480:r=25:d=3 -c:v libx264 -preset veryfast "
+                      "-pix_fmt yuv420p -bf 5 -x264-params b-pyramid=normal");
+    open_good(&whole, "delay.mkv");
+    delay = whole.plan->renditions[whole_find(&whole, "video-copy")].delay;
+    for (uint32_t r = 0; r < whole.plan->rendition_count; r++) {
+        if (whole.plan->renditions[r].kind == PLAN_VIDEO)
+            assert_int_equal(whole.plan->renditions[r].delay, delay);
+    }
+    assert_true(delay >= 2 * 90000 / 25 && delay < 90000);
+    whole_close(&whole);
+}
+
+static void assert_refused(const struct whole *whole, const char *part)
+{
+    for (uint32_t i = 0; i < whole->plan->track_count; i++) {
+        if (strstr(whole->plan->tracks[i].copy_refused, part) != NULL)
+            return;
+    }
+    fail_msg("nothing is refused for \"%s\"", part);
+}
+
+static void what_cannot_be_copied_is_said(void **state)
+{
+    static const struct {
+        const char *name, *words, *reason;
+    } films[] = {
+        {"long.mkv", "-f lavfi -i testsrc2=s=64x64:r=25:d=30 " X264 "-g 1000", "12 s apart"},
+        {"ten.mkv",
+         "-f lavfi -i testsrc2=s=64x64:r=25:d=1 -c:v libx264 -preset ultrafast -pix_fmt "
+         "yuv420p10le",
+         "8 bit"},
+        {"444.mp4",
+         "-f lavfi -i testsrc2=s=64x64:r=25:d=1 -c:v libx264 -preset ultrafast -pix_fmt yuv444p",
+         "4:2:0"},
+        {"inter.mkv",
+         "-f lavfi -i testsrc2=s=64x64:r=25:d=1 " X264 "-flags +ilme+ildct -x264-params tff=1",
+         "interlaced"},
+        {"mpeg2.mkv", "-f lavfi -i testsrc2=s=64x64:r=25:d=1 -c:v mpeg2video", "codec"},
+        {"late.mkv",
+         "-f lavfi -i testsrc2=s=64x64:r=25:d=3 -itsoffset 1.5 -f lavfi -i sine=d=2 " X264
+         "-c:a aac",
+         "1.5 s after"},
+        {"early.mkv", "-f lavfi -i testsrc2=s=64x64:r=25:d=9 -f lavfi -i sine=d=3 " X264 "-c:a aac",
+         "ends before"},
+        {"vorbis.mkv", "-f lavfi -i sine=d=2 -c:a libvorbis", "no place"},
+        {"film.ts", "-f lavfi -i testsrc2=s=64x64:r=25:d=1 " X264, "only Matroska"},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof films / sizeof *films; i++) {
+        struct whole whole;
+        make(films[i].name, films[i].words);
+        open_good(&whole, films[i].name);
+        assert_refused(&whole, films[i].reason);
+        whole_close(&whole);
+    }
+}
+
+static void a_turned_film_is_not_copied(void **state)
+{
+    struct whole whole;
+
+    (void) state;
+    make("flat.mp4", "-f lavfi -i testsrc2=s=640x360:r=25:d=1 " X264);
+    make("turned.mp4", "-i @/flat.mp4 -c copy -metadata:s:v:0 rotate=90");
+    open_good(&whole, "turned.mp4");
+    assert_refused(&whole, "upright");
+    assert_int_equal(whole.plan->renditions[whole_find(&whole, "video-640p")].width, 360);
+    whole_close(&whole);
+}
+
+static void a_cover_is_no_film(void **state)
+{
+    struct whole whole;
+
+    (void) state;
+    make("cover.png", "-f lavfi -i color=s=64x64:d=1 -frames:v 1");
+    make("song.mp3", "-f lavfi -i sine=d=3 -i @/cover.png -map 1 -map 0 -c:v copy "
+                     "-disposition:v attached_pic -c:a libmp3lame");
+    open_good(&whole, "song.mp3");
+    assert_int_equal(whole.plan->rendition_count, 1);
+    assert_true(whole_has(&whole, "audio-1-aac"));
+    assert_true(seconds(whole.plan) > 2.9 && seconds(whole.plan) < 3.2);
+    whole_close(&whole);
+}
+
+/* Decision 7: E is the picture's end, but sound is never cut by more than half a second. */
+static void the_film_ends_with_its_picture(void **state)
+{
+    struct whole whole;
+
+    (void) state;
+    make("short-sound.mp4",
+         "-f lavfi -i testsrc2=s=64x64:r=25:d=6 -f lavfi -i sine=d=4 " X264 "-c:a aac");
+    open_good(&whole, "short-sound.mp4");
+    assert_true(seconds(whole.plan) > 5.99 && seconds(whole.plan) < 6.01);
+    whole_close(&whole);
+    make("long-sound.mp4",
+         "-f lavfi -i testsrc2=s=64x64:r=25:d=4 -f lavfi -i sine=d=4.2 " X264 "-c:a aac");
+    open_good(&whole, "long-sound.mp4");
+    assert_true(seconds(whole.plan) > 3.99 && seconds(whole.plan) < 4.01);
+    whole_close(&whole);
+    make("longer-sound.mp4",
+         "-f lavfi -i testsrc2=s=64x64:r=25:d=4 -f lavfi -i sine=d=7 " X264 "-c:a aac");
+    open_good(&whole, "longer-sound.mp4");
+    assert_true(seconds(whole.plan) > 6.99 && seconds(whole.plan) < 7.03);
+    whole_close(&whole);
+}
+
+static void tiny_films_are_films(void **state)
+{
+    static const char *const names[] = {"tiny.mkv", "tiny.mp4", "tiny.ts", "tiny.avi"};
+
+    (void) state;
+    for (size_t i = 0; i < 4; i++) {
+        struct whole whole;
+        make(names[i], "-f lavfi -i testsrc2=s=64x64:r=25 -frames:v 1 " X264);
+        open_good(&whole, names[i]);
+        assert_true(whole_has(&whole, "video-64p"));
+        assert_int_equal(plan_segment_count(whole.plan, 0), 1);
+        assert_true(seconds(whole.plan) > 0.03 && seconds(whole.plan) < 0.09);
+        whole_close(&whole);
+    }
+}
+
+static void write_file(const char *name, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path_of(name), "wb");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+static void refuse_file(const char *name)
+{
+    struct whole whole;
+
+    whole_open(&whole, path_of(name));
+    if (whole.result != ERR_BAD_MEDIA || whole.why.text[0] == '\0')
+        fail_msg("%s: %s \"%s\"", name, err_name(whole.result), whole.why.text);
+    whole_close(&whole);
+}
+
+static void bad_files_are_refused_in_words(void **state)
+{
+    static const char playlist[] = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n/etc/passwd\n"
+                                   "#EXT-X-ENDLIST\n";
+    static const char concat[] = "ffconcat version 1.0\nfile /etc/passwd\n";
+    uint8_t noise[65536];
+    uint32_t seed = 1;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t) ((seed = seed * 1664525u + 1013904223u) >> 24);
+    write_file("empty.mkv", noise, 0);
+    write_file("noise.mkv", noise, sizeof noise);
+    write_file("noise.mp4", noise, sizeof noise);
+    write_file("text.mkv", "hello\n", 6);
+    write_file("playlist.mp4", playlist, sizeof playlist - 1);
+    write_file("concat.mp4", concat, sizeof concat - 1);
+    write_file("magic.mkv", "\x1a\x45\xdf\xa3", 4);
+    write_file("magic.mp4",
+               "\0\0\0\x18"
+               "ftypisom\0\0\0\0isomiso2",
+               24);
+    refuse_file("empty.mkv");
+    refuse_file("noise.mkv");
+    refuse_file("noise.mp4");
+    refuse_file("text.mkv");
+    refuse_file("playlist.mp4");
+    refuse_file("concat.mp4");
+    refuse_file("magic.mkv");
+    refuse_file("magic.mp4");
+}
+
+static struct str read_file(const char *name)
+{
+    FILE *file = fopen(path_of(name), "rb");
+    struct str bytes = {0};
+    char buffer[4096];
+    size_t got;
+
+    assert_non_null(file);
+    while ((got = fread(buffer, 1, sizeof buffer, file)) > 0)
+        str_append(&bytes, buffer, got);
+    fclose(file);
+    return bytes;
+}
+
+/* A film that breaks off is refused, or planned as far as it goes; it never crashes or hangs. */
+static void cut_films_are_played_in_part_or_refused(void **state)
+{
+    static const char *const names[] = {"whole.mkv", "whole.mp4", "whole.ts", "whole.avi"};
+
+    (void) state;
+    for (size_t i = 0; i < 4; i++) {
+        struct str bytes;
+        make(names[i], "-f lavfi -i testsrc2=s=128x128:r=25:d=9 -f lavfi -i sine=d=9 " X264
+                       "-g 100 -c:a aac");
+        bytes = read_file(names[i]);
+        for (size_t part = 0; part < 32; part++) {
+            struct whole whole;
+            write_file("cut", bytes.at, bytes.length * part / 32);
+            whole_open(&whole, path_of("cut"));
+            if (whole.result == OK)
+                assert_true(seconds(whole.plan) < 9.2);
+            else
+                assert_int_equal(whole.result, ERR_BAD_MEDIA);
+            whole_close(&whole);
+        }
+        str_fini(&bytes);
+    }
+}
+
+/* Bits turned over in the headers and the index. */
+static void case_23_damaged_films_do_no_harm(void **state)
+{
+    static const char *const names[] = {"whole.mkv", "whole.mp4"};
+    uint32_t seed = 7;
+
+    (void) state;
+    for (size_t i = 0; i < 2; i++) {
+        struct str bytes = read_file(names[i]);
+        for (int round = 0; round < 60; round++) {
+            struct whole whole;
+            struct str segment = {0};
+            char *copy = mem_dup(bytes.at, bytes.length);
+            for (int k = 0; k < 20; k++) {
+                seed = seed * 1664525u + 1013904223u;
+                size_t at = (seed >> 8) % 4096;
+                copy[k % 2 == 0 ? at : bytes.length - 1 - at] ^= (char) (1 << (seed & 7));
+            }
+            write_file("damaged", copy, bytes.length);
+            whole_open(&whole, path_of("damaged"));
+            for (uint32_t r = 0; whole.result == OK && r < whole.plan->rendition_count; r++) {
+                if (whole.plan->renditions[r].is_copy)
+                    (void) whole_segment(&whole, r, 0, &segment, NULL, NULL);
+            }
+            mem_free(copy);
+            str_fini(&segment);
+            whole_close(&whole);
+        }
+        str_fini(&bytes);
+    }
+}
+
+static void timestamps_that_run_away_are_refused(void **state)
+{
+    struct whole whole;
+
+    (void) state;
+    make("jump.mkv", "-f lavfi -i testsrc2=s=64x64:r=25:d=4 " X264
+                     "-bsf:v setts=ts=if(gte(N\\,50)\\,TS+140000000\\,TS)");
+    whole_open(&whole, path_of("jump.mkv"));
+    assert_int_equal(whole.result, ERR_BAD_MEDIA);
+    assert_non_null(strstr(whole.why.text, "timestamps"));
+    whole_close(&whole);
+}
+
+static void a_cancelled_plan_ends(void **state)
+{
+    struct whole whole;
+    _Atomic bool cancelled = true;
+    struct plan *plan = NULL;
+
+    (void) state;
+    open_good(&whole, "whole.mkv");
+    assert_int_equal(
+        engine_plan(whole.input, &(struct engine_options){0}, &cancelled, NULL, NULL, &plan, NULL),
+        ERR_CANCELLED);
+    assert_null(plan);
+    whole_close(&whole);
+}
+
+/* It comes back from its bytes, and is small. */
+static void a_made_plan_comes_back_from_its_bytes(void **state)
+{
+    struct whole whole;
+    struct plan *again = NULL;
+    uint8_t *bytes;
+    size_t size;
+
+    (void) state;
+    open_good(&whole, "whole.mkv");
+    plan_write(whole.plan, &bytes, &size);
+    assert_int_equal(plan_read(bytes, size, &again, NULL), OK);
+    assert_true(size < 64 * 1024);
+    mem_free(bytes);
+    plan_free(&again);
+    whole_close(&whole);
+}
+
+/* --- the corpus ------------------------------------------------------------------------------- */
+
+static double number(const char *text)
+{
+    return text[0] == '-' && text[1] == '\0' ? 0 : strtod(text, NULL);
+}
+
+static void check_clean(const char *name, const struct whole *whole, double video, double audio)
+{
+    double longest = video > audio ? video : audio;
+
+    if (whole->result != OK)
+        fail_msg("%s: %s", name, whole->why.text);
+    if (seconds(whole->plan) < longest - 0.5 || seconds(whole->plan) > longest + 0.5)
+        fail_msg("%s ends at %.3f, not %.3f", name, seconds(whole->plan), longest);
+    if (video > 0 && whole->plan->renditions[0].kind != PLAN_VIDEO)
+        fail_msg("%s: its picture is not offered", name);
+    for (uint32_t i = 0; i < whole->plan->rendition_count; i++) {
+        const struct plan_rendition *r = &whole->plan->renditions[i];
+        assert_true(r->bandwidth >= r->average_bandwidth && r->average_bandwidth > 0);
+    }
+}
+
+static void the_corpus_is_planned(void **state)
+{
+    char path[1024], line[8192];
+    size_t clean = 0, unplayable = 0;
+    FILE *table;
+
+    (void) state;
+    if (!corpus_path(path, sizeof path, "expected.tsv") || (table = fopen(path, "r")) == NULL)
+        skip();
+    assert_non_null(fgets(line, sizeof line, table));
+    while (fgets(line, sizeof line, table) != NULL) {
+        char *fields[40] = {0}, *rest = line;
+        struct whole whole;
+        size_t count = 0;
+        line[strcspn(line, "\n")] = '\0';
+        for (; count < 40 && rest != NULL; count++)
+            fields[count] = strsep(&rest, "\t");
+        assert_true(count >= 30);
+        assert_true(corpus_path(path, sizeof path, fields[0]));
+        whole_open(&whole, path);
+        if (strcmp(fields[count - 1], "clean") == 0) {
+            check_clean(fields[0], &whole, number(fields[18]), number(fields[21]));
+            clean++;
+        } else if (strcmp(fields[count - 1], "unplayable") == 0 && whole.result != OK) {
+            assert_int_equal(whole.result, ERR_BAD_MEDIA);
+            assert_true(whole.why.text[0] != '\0');
+            unplayable++;
+        }
+        whole_close(&whole);
+    }
+    fclose(table);
+    assert_true(clean > 90 && unplayable > 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_rungs_follow_from_the_picture),
+        cmocka_unit_test(the_grid_is_that_of_the_pictures),
+        cmocka_unit_test(one_delay_serves_all_renditions),
+        cmocka_unit_test(what_cannot_be_copied_is_said),
+        cmocka_unit_test(a_turned_film_is_not_copied),
+        cmocka_unit_test(a_cover_is_no_film),
+        cmocka_unit_test(the_film_ends_with_its_picture),
+        cmocka_unit_test(tiny_films_are_films),
+        cmocka_unit_test(bad_files_are_refused_in_words),
+        cmocka_unit_test(cut_films_are_played_in_part_or_refused),
+        cmocka_unit_test(case_23_damaged_films_do_no_harm),
+        cmocka_unit_test(timestamps_that_run_away_are_refused),
+        cmocka_unit_test(a_cancelled_plan_ends),
+        cmocka_unit_test(a_made_plan_comes_back_from_its_bytes),
+        cmocka_unit_test(the_corpus_is_planned),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Files, titles and plans as kept. */
+#include "store/films.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+
+struct bed {
+    char folder[64], path[96];
+    struct store *store;
+};
+
+static int make_bed(void **state)
+{
+    struct bed *bed = calloc(1, sizeof *bed);
+    struct why why = {0};
+    snprintf(bed->folder, sizeof bed->folder, "/tmp/matinee-films-XXXXXX");
+    assert_non_null(mkdtemp(bed->folder));
+    snprintf(bed->path, sizeof bed->path, "%s/matinee.db", bed->folder);
+    assert_int_equal(store_open(bed->path, &bed->store, &why), OK);
+    *state = bed;
+    return 0;
+}
+
+static int clear_bed(void **state)
+{
+    struct bed *bed = *state;
+    store_close(&bed->store);
+    unlink(bed->path);
+    rmdir(bed->folder);
+    free(bed);
+    return 0;
+}
+
+static const struct store_name ALIEN = {"film", "Alien", 1979, "alien", "alien", "A", "alien 1979"};
+static const struct store_name BRAZIL = {"film",   "Brazil", 1985,         "brazil",
+                                         "brazil", "B",      "brazil 1985"};
+static const struct store_name HOLIDAY = {"other", "holiday", 0, "holiday", "holiday", "H", NULL};
+
+static struct store_change change_of(enum store_change_kind kind, const char *id, const char *path,
+                                     const struct store_name *name)
+{
+    struct store_change change = {.kind = kind, .name = name};
+    snprintf(change.file.id, sizeof change.file.id, "%s", id);
+    change.file.folder = (char *) "/films";
+    change.file.path = (char *) path;
+    change.file.name = (char *) "name.mkv";
+    change.file.size = 1000;
+    change.file.mtime_ns = 77;
+    change.file.has_hash = true;
+    memset(change.file.hash, id[0], sizeof change.file.hash);
+    change.file.added_ms = change.file.changed_ms = 10;
+    change.file.missing_ms = 500;
+    return change;
+}
+
+static struct store_change apply(struct bed *bed, struct store_change change)
+{
+    assert_int_equal(store_files_change(bed->store, &change, 1), OK);
+    return change;
+}
+
+static void add(struct bed *bed, const char *id, const char *path, const struct store_name *name)
+{
+    apply(bed, change_of(STORE_ADD, id, path, name));
+}
+
+static struct store_titles list(struct bed *bed, struct store_titles_query query)
+{
+    struct store_titles titles = {0};
+    query.limit = query.limit == 0 ? 10 : query.limit;
+    assert_int_equal(store_titles_list(bed->store, &query, &titles), OK);
+    return titles;
+}
+
+static size_t count_titles(struct bed *bed)
+{
+    struct store_titles titles = list(bed, (struct store_titles_query){0});
+    size_t count = titles.count;
+    store_titles_fini(&titles);
+    return count;
+}
+
+static void files_of_one_film_are_one_title(void **state)
+{
+    struct bed *bed = *state;
+    add(bed, "a", "/films/Alien.1979.mkv", &ALIEN);
+    add(bed, "b", "/films/alien (1979).mp4", &ALIEN);
+    add(bed, "c", "/films/holiday.mp4", &HOLIDAY);
+    add(bed, "d", "/films/2/holiday.mp4", &HOLIDAY);
+    struct store_titles titles = list(bed, (struct store_titles_query){0});
+    assert_int_equal(titles.count, 3);
+    assert_string_equal(titles.items[0].title, "Alien");
+    assert_int_equal(titles.items[0].year, 1979);
+    assert_int_equal(titles.items[0].file_count, 2);
+    assert_int_equal(titles.items[1].year, 0);
+    assert_int_equal(titles.items[1].file_count, 1);
+    assert_false(titles.has_more);
+    store_titles_fini(&titles);
+}
+
+static void paths_are_bytes(void **state)
+{
+    struct bed *bed = *state;
+    static const char PATH[] = "/films/a\nb'\"\xff\xfe; DROP TABLE file; --.mkv";
+    struct store_file file = {0};
+    add(bed, "a", PATH, &HOLIDAY);
+    assert_int_equal(store_file_find(bed->store, "a", &file), OK);
+    assert_string_equal(file.path, PATH);
+    assert_int_equal(file.duration_ms, -1);
+    assert_true(file.has_hash);
+    store_file_fini(&file);
+    assert_int_equal(store_file_find(bed->store, "' OR 1=1 --", &file), ERR_NOT_FOUND);
+}
+
+static void a_renamed_film_keeps_its_ids(void **state)
+{
+    struct bed *bed = *state;
+    add(bed, "a", "/films/x.mkv", &HOLIDAY);
+    struct store_titles before = list(bed, (struct store_titles_query){0});
+    struct store_change moved =
+        apply(bed, change_of(STORE_PLACE, "a", "/films/Alien.1979.mkv", &ALIEN));
+    assert_string_equal(moved.file.title, before.items[0].id);
+    assert_string_equal(moved.old_title, "");
+    struct store_titles after = list(bed, (struct store_titles_query){0});
+    assert_int_equal(after.count, 1);
+    assert_string_equal(after.items[0].title, "Alien");
+    assert_string_equal(after.items[0].id, before.items[0].id);
+    store_titles_fini(&before);
+    store_titles_fini(&after);
+}
+
+static void a_file_may_join_another_title(void **state)
+{
+    struct bed *bed = *state;
+    add(bed, "a", "/films/Alien.1979.mkv", &ALIEN);
+    add(bed, "b", "/films/x.mkv", &HOLIDAY);
+    struct store_change moved =
+        apply(bed, change_of(STORE_PLACE, "b", "/films/Alien.1979.mp4", &ALIEN));
+    assert_true(moved.old_title[0] != '\0');
+    assert_int_equal(count_titles(bed), 1);
+    struct store_title gone = {0};
+    assert_int_equal(store_title_find(bed->store, moved.old_title, &gone), ERR_NOT_FOUND);
+    /* and leave it again: the title stays with the one that was there */
+    moved = apply(bed, change_of(STORE_PLACE, "b", "/films/Brazil.1985.mp4", &BRAZIL));
+    assert_int_equal(count_titles(bed), 2);
+}
+
+static void files_may_change_places(void **state)
+{
+    struct bed *bed = *state;
+    struct store_file file = {0};
+    add(bed, "a", "/films/1.mkv", &ALIEN);
+    add(bed, "b", "/films/2.mkv", &BRAZIL);
+    struct store_change swap[] = {change_of(STORE_PLACE, "a", "/films/2.mkv", NULL),
+                                  change_of(STORE_PLACE, "b", "/films/1.mkv", NULL)};
+    assert_int_equal(store_files_change(bed->store, swap, 2), OK);
+    assert_int_equal(store_file_find(bed->store, "a", &file), OK);
+    assert_string_equal(file.path, "/films/2.mkv");
+    store_file_fini(&file);
+}
+
+static void a_list_is_done_whole_or_not_at_all(void **state)
+{
+    struct bed *bed = *state;
+    struct store_change both[] = {change_of(STORE_ADD, "a", "/films/1.mkv", &ALIEN),
+                                  change_of(STORE_ADD, "b", "/films/1.mkv", &BRAZIL)};
+    assert_int_equal(store_files_change(bed->store, both, 2), ERR_BUSY);
+    assert_int_equal(count_titles(bed), 0);
+}
+
+static void a_missing_file_disappears_and_comes_back(void **state)
+{
+    struct bed *bed = *state;
+    struct store_file file = {0};
+    add(bed, "a", "/films/1.mkv", &ALIEN);
+    apply(bed, change_of(STORE_MISSING, "a", "/films/1.mkv", NULL));
+    assert_int_equal(count_titles(bed), 0);
+    assert_int_equal(store_file_find(bed->store, "a", &file), ERR_NOT_FOUND);
+    add(bed, "b", "/films/1.mkv", &BRAZIL); /* its path is free */
+    apply(bed, change_of(STORE_PLACE, "a", "/films/2.mkv", NULL));
+    assert_int_equal(count_titles(bed), 2);
+    apply(bed, change_of(STORE_MISSING, "a", "/films/2.mkv", NULL));
+    assert_int_equal(store_files_purge(bed->store, 400), OK);
+    apply(bed, change_of(STORE_PLACE, "a", "/films/2.mkv", NULL));
+    assert_int_equal(count_titles(bed), 2);
+    apply(bed, change_of(STORE_MISSING, "a", "/films/2.mkv", NULL));
+    assert_int_equal(store_files_purge(bed->store, 501), OK);
+    apply(bed, change_of(STORE_PLACE, "a", "/films/2.mkv", NULL));
+    assert_int_equal(count_titles(bed), 1);
+}
+
+static struct store_look look_at(const char *id, const char *plan, int64_t made_ms)
+{
+    struct store_look look = {.file = id,
+                              .identity = {.size = 1000, .mtime_ns = 77},
+                              .state = STORE_FILE_READY,
+                              .duration_ms = 90500,
+                              .bytes = (const uint8_t *) plan,
+                              .size = strlen(plan),
+                              .version = 1,
+                              .engine = "e1",
+                              .made_ms = made_ms};
+    memset(look.identity.hash, id[0], sizeof look.identity.hash);
+    return look;
+}
+
+static enum err find_plan(struct bed *bed, const char *id, uint32_t version, const char *engine,
+                          const char *expected)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    enum err err = store_plan_find(bed->store, id, version, engine, &bytes, &size);
+    if (err == OK) {
+        assert_int_equal(size, strlen(expected));
+        assert_memory_equal(bytes, expected, size);
+    }
+    mem_free(bytes);
+    return err;
+}
+
+static void a_plan_belongs_to_what_the_file_was(void **state)
+{
+    struct bed *bed = *state;
+    struct store_file file = {0};
+    add(bed, "a", "/films/1.mkv", &ALIEN);
+    struct store_look look = look_at("a", "plan", 1);
+    assert_int_equal(store_file_looked(bed->store, &look), OK);
+    assert_true(look.title[0] != '\0');
+    assert_int_equal(find_plan(bed, "a", 1, "e1", "plan"), OK);
+    assert_int_equal(find_plan(bed, "a", 2, "e1", ""), ERR_NOT_FOUND);
+    assert_int_equal(find_plan(bed, "a", 1, "e2", ""), ERR_NOT_FOUND);
+    assert_int_equal(store_file_find(bed->store, "a", &file), OK);
+    assert_int_equal(file.state, STORE_FILE_READY);
+    assert_int_equal(file.duration_ms, 90500);
+    store_file_fini(&file);
+    struct store_change other = change_of(STORE_CONTENT, "a", "/films/1.mkv", NULL);
+    other.file.size = 2000;
+    apply(bed, other);
+    assert_int_equal(find_plan(bed, "a", 1, "e1", ""), ERR_NOT_FOUND);
+    /* a look that comes late, of the bytes that were there before */
+    assert_int_equal(store_file_looked(bed->store, &look), ERR_NOT_FOUND);
+    assert_int_equal(store_file_find(bed->store, "a", &file), OK);
+    assert_int_equal(file.state, STORE_FILE_WAITING);
+    store_file_fini(&file);
+}
+
+static void note_plan(void *ctx, const struct store_file *file, bool has_plan)
+{
+    char *out = ctx;
+    *out = has_plan ? 'y' : 'n';
+    assert_string_equal(file->id, "a");
+}
+
+static void stale_plans_are_told_from_current_ones(void **state)
+{
+    struct bed *bed = *state;
+    char has_plan = '?';
+    add(bed, "a", "/films/1.mkv", &ALIEN);
+    struct store_look look = look_at("a", "plan", 1);
+    assert_int_equal(store_file_looked(bed->store, &look), OK);
+    assert_int_equal(store_files_each(bed->store, 1, "e1", note_plan, &has_plan), OK);
+    assert_int_equal(has_plan, 'y');
+    assert_int_equal(store_files_each(bed->store, 1, "e2", note_plan, &has_plan), OK);
+    assert_int_equal(has_plan, 'n');
+}
+
+static void an_unreadable_file_says_why(void **state)
+{
+    struct bed *bed = *state;
+    struct store_file file = {0};
+    add(bed, "a", "/films/1.mkv", &ALIEN);
+    struct store_look look = look_at("a", "", 1);
+    look.bytes = NULL;
+    look.state = STORE_FILE_UNREADABLE;
+    look.reason = "no video in it";
+    assert_int_equal(store_file_looked(bed->store, &look), OK);
+    assert_int_equal(store_file_find(bed->store, "a", &file), OK);
+    assert_string_equal(file.reason, "no video in it");
+    store_file_fini(&file);
+    struct store_change refuse = change_of(STORE_REFUSE, "a", "/films/1.mkv", NULL);
+    refuse.file.reason = (char *) "may not be read";
+    apply(bed, refuse);
+    assert_int_equal(store_file_find(bed->store, "a", &file), OK);
+    assert_string_equal(file.reason, "may not be read");
+    assert_false(file.has_hash);
+    store_file_fini(&file);
+    apply(bed, change_of(STORE_OFFLINE, "a", "/films/1.mkv", NULL));
+    assert_int_equal(store_file_find(bed->store, "a", &file), OK);
+    assert_true(file.is_offline);
+    store_file_fini(&file);
+}
+
+static void count_letter(void *ctx, const char *letter, int64_t count)
+{
+    char *out = ctx;
+    size_t length = strlen(out);
+    snprintf(out + length, 64 - length, "%s%d", letter, (int) count);
+}
+
+static void add_alphabet(struct bed *bed, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char id[16], path[32], title[32], letter[2] = {(char) ('A' + i % 3), 0};
+        snprintf(id, sizeof id, "%c%u", letter[0] + 32, i);
+        snprintf(path, sizeof path, "/films/%u", i);
+        snprintf(title, sizeof title, "%c film %02u", letter[0] + 32, i);
+        struct store_name name = {
+            i % 2 == 0 ? "film" : "other", title, 0, title, title, letter, NULL};
+        struct store_change change = change_of(STORE_ADD, id, path, &name);
+        change.file.added_ms = i / 2;
+        apply(bed, change);
+    }
+}
+
+static size_t page_through(struct bed *bed, bool by_added)
+{
+    struct store_titles_query query = {.limit = 4, .by_added = by_added};
+    struct store_title last = {0};
+    size_t seen = 0;
+    for (bool has_more = true; has_more;) {
+        struct store_titles titles = list(bed, query);
+        for (size_t i = 0; i < titles.count; i++, seen++) {
+            struct store_title *title = &titles.items[i];
+            if (last.sort != NULL && by_added)
+                assert_true(title->added_ms <= last.added_ms);
+            else if (last.sort != NULL)
+                assert_true(strcmp(title->sort, last.sort) > 0);
+            store_title_fini(&last);
+            last = *title;
+            *title = (struct store_title){0};
+        }
+        has_more = titles.has_more;
+        store_titles_fini(&titles);
+        query.after_id = last.id;
+        query.after_sort = last.sort;
+        query.after_added_ms = last.added_ms;
+    }
+    store_title_fini(&last);
+    return seen;
+}
+
+static void lists_page_and_count(void **state)
+{
+    struct bed *bed = *state;
+    char letters[64] = "";
+    add_alphabet(bed, 21);
+    assert_int_equal(page_through(bed, false), 21);
+    assert_int_equal(page_through(bed, true), 21);
+    struct store_titles_query all = {0};
+    assert_int_equal(store_titles_letters(bed->store, &all, count_letter, letters), OK);
+    assert_string_equal(letters, "A7B7C7");
+    struct store_titles some = list(bed, (struct store_titles_query){.folded = "m 1"});
+    assert_int_equal(some.count, 10);
+    store_titles_fini(&some);
+    some = list(bed, (struct store_titles_query){.kind = "other", .limit = 50, .offset = 3});
+    assert_int_equal(some.count, 7);
+    store_titles_fini(&some);
+    some = list(bed, (struct store_titles_query){.folded = "%_"});
+    assert_int_equal(some.count, 0);
+    store_titles_fini(&some);
+}
+
+int main(void)
+{
+#define IN_BED(test) cmocka_unit_test_setup_teardown(test, make_bed, clear_bed)
+    const struct CMUnitTest tests[] = {
+        IN_BED(files_of_one_film_are_one_title),
+        IN_BED(paths_are_bytes),
+        IN_BED(a_renamed_film_keeps_its_ids),
+        IN_BED(a_file_may_join_another_title),
+        IN_BED(files_may_change_places),
+        IN_BED(a_list_is_done_whole_or_not_at_all),
+        IN_BED(a_missing_file_disappears_and_comes_back),
+        IN_BED(a_plan_belongs_to_what_the_file_was),
+        IN_BED(stale_plans_are_told_from_current_ones),
+        IN_BED(an_unreadable_file_says_why),
+        IN_BED(lists_page_and_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
