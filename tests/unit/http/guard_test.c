@@ -2,6 +2,7 @@
 /* Who may ask what: Host, origins, bodies, sign-in, proxies, cross-origin sharing. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -12,7 +13,7 @@
 /* --- accounts as the guard sees them --- */
 
 struct accounts {
-    bool exist;
+    atomic_bool exist; /* read by the loops */
 };
 
 static enum err find_user(void *ctx, struct slice cookie, struct slice bearer,
