@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -414,7 +413,7 @@ static void variable_of(const char *key, char *out, size_t size)
 {
     snprintf(out, size, "MATINEE_%s", key);
     for (char *c = out; *c != '\0'; c++)
-        *c = *c == '.' ? '_' : (char) toupper((unsigned char) *c);
+        *c = *c == '.' ? '_' : char_upper(*c);
 }
 
 static const char *key_of_variable(const char *name)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "auth/code.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -91,7 +90,7 @@ static void normalise(struct slice guess, char out[LENGTH + 2])
     memset(out, 0, LENGTH + 2);
     for (size_t i = 0; i < guess.length && length < LENGTH + 1; i++)
         if (guess.at[i] != ' ' && guess.at[i] != '-')
-            out[length++] = (char) toupper((unsigned char) guess.at[i]);
+            out[length++] = char_upper(guess.at[i]);
 }
 
 /* A new code, when this was the last try at the old one; `shown` is then set. */

@@ -31,6 +31,16 @@ bool slice_starts(struct slice slice, const char *prefix)
     return slice.length >= length && memcmp(slice.at, prefix, length) == 0;
 }
 
+char char_lower(char character)
+{
+    return character >= 'A' && character <= 'Z' ? (char) (character + ('a' - 'A')) : character;
+}
+
+char char_upper(char character)
+{
+    return character >= 'a' && character <= 'z' ? (char) (character - ('a' - 'A')) : character;
+}
+
 enum err slice_number(struct slice slice, uint64_t max, uint64_t *out)
 {
     uint64_t number = 0;

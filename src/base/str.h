@@ -20,6 +20,10 @@ bool slice_is(struct slice slice, const char *text);
 bool slice_is_nocase(struct slice slice, const char *text);
 bool slice_starts(struct slice slice, const char *prefix);
 
+/* ASCII letters alone, whatever the locale. */
+char char_lower(char character);
+char char_upper(char character);
+
 /* The whole of `slice` as an unsigned decimal number, digits only, no more than `max`. BAD_INPUT. */
 MUST_CHECK enum err slice_number(struct slice slice, uint64_t max, uint64_t *out);
 

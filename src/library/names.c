@@ -111,7 +111,7 @@ static bool is_one_of(struct slice word, const char *list)
         return false;
     wanted[0] = ' ';
     for (size_t i = 0; i < word.length; i++)
-        wanted[i + 1] = (char) tolower((unsigned char) word.at[i]);
+        wanted[i + 1] = char_lower(word.at[i]);
     wanted[word.length + 1] = ' ';
     wanted[word.length + 2] = '\0';
     return strstr(list, wanted) != NULL;
@@ -144,18 +144,29 @@ static const char LANGUAGE[] =
     "nordic swedish danish norwegian finnish dutch polish portuguese hindi korean japanese chinese "
     "vff vf vo multisubs dublado legendado castellano latino lat esp pl hun ukr cz sk ";
 
+static size_t count_digits(struct slice word, size_t from)
+{
+    size_t i = from;
+    while (i < word.length && isdigit((unsigned char) word.at[i]))
+        i++;
+    return i - from;
+}
+
+/* True when the i-th character is this letter, in either case. */
+static bool has_letter(struct slice word, size_t i, char letter)
+{
+    return i < word.length && char_lower(word.at[i]) == letter;
+}
+
 /* 480p, 1080i, 2160p; 1920x1080 */
 static bool is_resolution(struct slice word)
 {
-    size_t digits = 0;
-    while (digits < word.length && isdigit((unsigned char) word.at[digits]))
-        digits++;
+    size_t digits = count_digits(word, 0);
     if (digits < 3 || digits > 4 || digits == word.length)
         return false;
-    char next = (char) tolower((unsigned char) word.at[digits]);
-    if (next == 'x')
-        return word.length - digits >= 4 && isdigit((unsigned char) word.at[digits + 1]);
-    return (next == 'p' || next == 'i') &&
+    if (has_letter(word, digits, 'x'))
+        return word.length - digits >= 4 && count_digits(word, digits + 1) > 0;
+    return (has_letter(word, digits, 'p') || has_letter(word, digits, 'i')) &&
            (word.length == digits + 1 || !isalpha((unsigned char) word.at[digits + 1]));
 }
 
@@ -170,20 +181,6 @@ static bool ends_like_resolution(struct slice word)
             return true;
     }
     return false;
-}
-
-static size_t count_digits(struct slice word, size_t from)
-{
-    size_t i = from;
-    while (i < word.length && isdigit((unsigned char) word.at[i]))
-        i++;
-    return i - from;
-}
-
-/* True when the i-th character is this letter, in either case. */
-static bool has_letter(struct slice word, size_t i, char letter)
-{
-    return i < word.length && (word.at[i] | 0x20) == letter;
 }
 
 /* S01E02, S01, E05 */

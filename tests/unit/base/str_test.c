@@ -29,6 +29,21 @@ static void a_number_is_digits_only_and_bounded(void **state)
         assert_int_equal(slice_number(slice_of(bad[i]), 100, &number), ERR_BAD_INPUT);
 }
 
+static void only_ascii_letters_change_case(void **state)
+{
+    (void) state;
+    int changed = 0;
+    for (int i = -128; i < 128; i++) {
+        char c = (char) i;
+        changed += char_lower(c) != c;
+        changed += char_upper(c) != c;
+        assert_int_equal(char_lower(char_upper(c)), char_lower(c));
+    }
+    assert_int_equal(changed, 26 + 26);
+    assert_int_equal(char_lower('A'), 'a');
+    assert_int_equal(char_upper('z'), 'Z');
+}
+
 static void a_buffer_grows_and_is_always_terminated(void **state)
 {
     (void) state;
@@ -77,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_is_digits_only_and_bounded),
+        cmocka_unit_test(only_ascii_letters_change_case),
         cmocka_unit_test(a_buffer_grows_and_is_always_terminated),
         cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
         cmocka_unit_test(words_that_do_not_fit_are_cut_at_a_character),
