@@ -168,33 +168,53 @@ static enum err find_next_time(struct video_copy *copy, int64_t key_pts, int64_t
     return OK;
 }
 
-static enum err copy_rest(struct video_copy *copy, int64_t *next)
+/* One picture of the segment: looked at, and put behind those that wait. */
+static enum err take_picture(struct video_copy *copy, const struct packet *packet, int64_t pts)
 {
-    uint32_t n = copy->job->n;
-    bool is_last = n + 1 == copy->plan->copy_count;
-    struct packet packet;
-    int64_t pts = 0;
+    enum err err = check_key(copy, packet, pts);
 
+    if (err != OK)
+        return err;
+    enqueue(copy, packet, pts);
+    return copy->count > copy->reorder ? give_out(copy) : OK;
+}
+
+/* The pictures up to the key of the next segment, which is left in `packet`, or to the end of the
+ * film: NOT_FOUND. `pts` is that of the last one read. */
+static enum err take_pictures(struct video_copy *copy, int64_t next_cut, struct packet *packet,
+                              int64_t *pts)
+{
     for (uint32_t i = 0; i < SEGMENT_PACKETS; i++) {
-        enum err err = next_packet(copy, &packet, &pts);
-        if (err == ERR_NOT_FOUND && is_last) {
-            *next = copy->plan->end;
+        enum err err = next_packet(copy, packet, pts);
+        if (err == OK && packet->is_key && *pts >= next_cut)
             return OK;
-        }
-        if (err == ERR_NOT_FOUND || err == ERR_BAD_MEDIA)
-            return gone(copy, is_last ? pts : copy->plan->copy_cuts[n + 1], "the film breaks off");
-        if (err == OK && !is_last && packet.is_key && pts >= copy->plan->copy_cuts[n + 1])
-            return find_next_time(copy, pts, next);
         if (err == OK)
-            err = check_key(copy, &packet, pts);
-        if (err == OK)
-            enqueue(copy, &packet, pts);
-        if (err == OK && copy->count > copy->reorder)
-            err = give_out(copy);
+            err = take_picture(copy, packet, *pts);
         if (err != OK)
             return err;
     }
     return why_set(copy->job->why, ERR_LIMIT, NULL, "a segment has too many pictures");
+}
+
+/* All but the key, which was taken; *next is when what follows the segment begins. */
+static enum err copy_rest(struct video_copy *copy, int64_t *next)
+{
+    uint32_t n = copy->job->n;
+    bool is_last = n + 1 == copy->plan->copy_count;
+    int64_t next_cut = is_last ? INT64_MAX : copy->plan->copy_cuts[n + 1];
+    struct packet packet;
+    int64_t pts = 0;
+    enum err err = take_pictures(copy, next_cut, &packet, &pts);
+
+    if (err == OK)
+        return find_next_time(copy, pts, next);
+    if (err == ERR_NOT_FOUND && is_last) {
+        *next = copy->plan->end;
+        return OK;
+    }
+    if (err == ERR_NOT_FOUND || err == ERR_BAD_MEDIA)
+        return gone(copy, is_last ? pts : next_cut, "the film breaks off");
+    return err;
 }
 
 static enum err run(struct video_copy *copy)
@@ -204,12 +224,7 @@ static enum err run(struct video_copy *copy)
     enum err err = find_key(copy, &packet, &pts);
 
     if (err == OK)
-        err = check_key(copy, &packet, pts);
-    if (err != OK)
-        return err;
-    enqueue(copy, &packet, pts);
-    if (copy->count > copy->reorder)
-        err = give_out(copy);
+        err = take_picture(copy, &packet, pts);
     if (err == OK)
         err = copy_rest(copy, &next);
     while (err == OK && copy->count > 0)

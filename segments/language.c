@@ -42,6 +42,24 @@ static bool is_tag(const char *code, size_t length)
     return length >= 2 && isalpha((unsigned char) code[0]);
 }
 
+/* The primary subtag in small letters, as find_short looks for it (RFC 5646 2.1.1). */
+static void lower_language(char *text)
+{
+    for (size_t i = 0; i < 3 && text[i] != '\0' && text[i] != '-'; i++)
+        text[i] = (char) tolower((unsigned char) text[i]);
+}
+
+/* "ger-AT" as "de-AT": three letters, alone or before a hyphen. */
+static void shorten_language(char *text, size_t length)
+{
+    bool is_long = length == 3 || (length > 3 && text[3] == '-');
+    const char *found = is_long ? find_short(text) : NULL;
+    if (found == NULL)
+        return;
+    memcpy(text, found, 2);
+    memmove(text + 2, text + 3, length - 2);
+}
+
 void container_set_language(struct plan_track *track, const char *code, size_t length)
 {
     char text[sizeof track->language] = "";
@@ -49,13 +67,7 @@ void container_set_language(struct plan_track *track, const char *code, size_t l
     if (length >= sizeof text || !is_tag(code, length))
         return;
     memcpy(text, code, length);
-    bool is_long = length == 3 || (length > 3 && text[3] == '-');
-    for (size_t i = 0; i < 3 && text[i] != '\0' && text[i] != '-'; i++)
-        text[i] = (char) tolower((unsigned char) text[i]);
-    const char *found = is_long ? find_short(text) : NULL;
-    if (found != NULL) {
-        memcpy(text, found, 2);
-        memmove(text + 2, text + 3, length - 2);
-    }
+    lower_language(text);
+    shorten_language(text, length);
     memcpy(track->language, text, sizeof text);
 }

@@ -24,38 +24,82 @@ struct key_list {
     size_t count, room;
 };
 
-/* One CuePoint: a key for each of its positions that is of this track. */
-static void read_cue_point(const struct mkv *mkv, uint32_t track, const struct ebml_element *point,
-                           struct key_list *keys)
+static void add_key(struct key_list *keys, struct key key)
 {
-    struct ebml_element field, inner;
-    struct ebml_span span = ebml_children(point);
-    uint64_t time = UINT64_MAX;
-    while (ebml_next(&span, &field)) {
-        if (field.id == MKV_CUE_TIME)
-            time = ebml_uint(&field, 0);
-        if (field.id != MKV_CUE_TRACK_POSITIONS)
-            continue;
-        uint64_t number = 0, cluster = UINT64_MAX, relative = 0;
-        struct ebml_span fields = ebml_children(&field);
-        while (ebml_next(&fields, &inner)) {
-            if (inner.id == MKV_CUE_TRACK)
-                number = ebml_uint(&inner, 0);
-            else if (inner.id == MKV_CUE_CLUSTER_POSITION)
-                cluster = ebml_uint(&inner, 0);
-            else if (inner.id == MKV_CUE_RELATIVE_POSITION)
-                relative = ebml_uint(&inner, 0);
+    mem_grow(keys->items, keys->count, keys->room);
+    keys->items[keys->count++] = key;
+}
+
+/* One CueTrackPositions (5.1.5.1.2), with the CueTime of the point it stands in. */
+struct cue {
+    uint64_t time;     /* ticks */
+    uint64_t track;    /* TrackNumber */
+    uint64_t cluster;  /* from the segment's data on */
+    uint64_t relative; /* CueRelativePosition; 0 = not said */
+};
+
+static struct cue read_positions(const struct ebml_element *positions, uint64_t time)
+{
+    struct cue cue = {.time = time, .cluster = UINT64_MAX};
+    struct ebml_element field;
+    struct ebml_span fields = ebml_children(positions);
+    while (ebml_next(&fields, &field)) {
+        if (field.id == MKV_CUE_TRACK)
+            cue.track = ebml_uint(&field, 0);
+        else if (field.id == MKV_CUE_CLUSTER_POSITION)
+            cue.cluster = ebml_uint(&field, 0);
+        else if (field.id == MKV_CUE_RELATIVE_POSITION)
+            cue.relative = ebml_uint(&field, 0);
+    }
+    return cue;
+}
+
+/* A walk over all positions of all points of a Cues element. */
+struct cue_walk {
+    struct ebml_span points, fields; /* what is left of the element, and of the present point */
+    uint64_t time;                   /* of the present point; UINT64_MAX = not yet said */
+};
+
+static bool next_cue(struct cue_walk *walk, struct cue *out)
+{
+    struct ebml_element element;
+    for (;;) {
+        while (ebml_next(&walk->fields, &element)) {
+            if (element.id == MKV_CUE_TIME)
+                walk->time = ebml_uint(&element, 0);
+            if (element.id != MKV_CUE_TRACK_POSITIONS)
+                continue;
+            *out = read_positions(&element, walk->time);
+            return true;
         }
-        if (number != mkv->tracks[track].number ||
-            time > (uint64_t) (TIME_LIMIT_NS / mkv->scale_ns) ||
-            cluster >= mkv->segment_end - mkv->segment)
+        if (!ebml_next(&walk->points, &element))
+            return false;
+        if (element.id == MKV_CUE_POINT)
+            walk->fields = ebml_children(&element);
+        walk->time = UINT64_MAX;
+    }
+}
+
+/* Whether its time and place can be of this film. */
+static bool cue_is_possible(const struct mkv *mkv, const struct cue *cue)
+{
+    return cue->time <= (uint64_t) (TIME_LIMIT_NS / mkv->scale_ns) &&
+           cue->cluster < mkv->segment_end - mkv->segment;
+}
+
+static void read_keys(const struct mkv *mkv, uint32_t track, struct ebml_span cues,
+                      struct key_list *keys)
+{
+    struct cue_walk walk = {.points = cues};
+    struct cue cue;
+    while (next_cue(&walk, &cue)) {
+        if (cue.track != mkv->tracks[track].number || !cue_is_possible(mkv, &cue))
             continue;
-        mem_grow(keys->items, keys->count, keys->room);
-        keys->items[keys->count++] = (struct key){
-            .pts_ns = mkv_pts_ns(mkv, track, (int64_t) time),
-            .pos = mkv->segment + cluster,
-            .relative = relative <= UINT32_MAX ? (uint32_t) relative : 0,
-        };
+        add_key(keys, (struct key){
+                          .pts_ns = mkv_pts_ns(mkv, track, (int64_t) cue.time),
+                          .pos = mkv->segment + cue.cluster,
+                          .relative = cue.relative <= UINT32_MAX ? (uint32_t) cue.relative : 0,
+                      });
     }
 }
 
@@ -162,11 +206,7 @@ enum err mkv_keys(struct container *container, struct reader *reader, uint32_t t
     enum err err = load_cues(mkv, reader, &bytes, &size, why);
     if (err != OK)
         return err;
-    struct ebml_element point;
-    struct ebml_span span = {bytes, size};
-    while (ebml_next(&span, &point))
-        if (point.id == MKV_CUE_POINT)
-            read_cue_point(mkv, track, &point, &keys);
+    read_keys(mkv, track, (struct ebml_span){bytes, size}, &keys);
     sort_keys(&keys);
     if (keys.count == 0)
         err = why_set(why, ERR_NOT_FOUND, NULL, "the file's index does not list this track");
@@ -181,6 +221,12 @@ enum err mkv_keys(struct container *container, struct reader *reader, uint32_t t
     return OK;
 }
 
+/* How far through the clusters a walk has come. */
+static double fraction_at(const struct mkv *mkv, uint64_t offset)
+{
+    return (double) (offset - mkv->segment) / (double) (mkv->segment_end - mkv->segment + 1);
+}
+
 enum err mkv_scan(struct container *container, struct reader *reader, uint32_t track,
                   container_progress_fn *progress, void *ctx, struct key **out, size_t *count)
 {
@@ -188,18 +234,12 @@ enum err mkv_scan(struct container *container, struct reader *reader, uint32_t t
     struct cursor *cursor = NULL;
     struct key_list keys = {0};
     struct packet packet;
-    uint64_t told = 0;
-    double length = (double) (mkv->segment_end - mkv->segment + 1);
     enum err err = mkv_cursor(container, reader, UINT64_C(1) << track, 0, &cursor);
     while (err == OK && (err = cursor->next(cursor, &packet)) == OK) {
-        if (packet.is_key) {
-            mem_grow(keys.items, keys.count, keys.room);
-            keys.items[keys.count++] = (struct key){packet.pts_ns, packet.pos, packet.offset, 0};
-        }
-        if (progress != NULL && packet.offset - told > (mkv->segment_end - mkv->segment) / 128) {
-            told = packet.offset;
-            progress(ctx, (double) (told - mkv->segment) / length);
-        }
+        if (packet.is_key)
+            add_key(&keys, (struct key){packet.pts_ns, packet.pos, packet.offset, 0});
+        if (progress != NULL)
+            progress(ctx, fraction_at(mkv, packet.offset));
     }
     cursor_close(&cursor);
     if (err != ERR_NOT_FOUND && err != ERR_BAD_MEDIA) {
@@ -280,23 +320,14 @@ static enum err find_last_cue(struct mkv *mkv, struct reader *reader, uint64_t *
     CLEANUP(mem_free_at) uint8_t *bytes = NULL;
     size_t size = 0;
     uint64_t last = 0;
-    struct ebml_element point, field, inner;
+    struct cue cue;
     enum err err = load_cues(mkv, reader, &bytes, &size, NULL);
     if (err != OK)
         return err;
-    struct ebml_span points = {bytes, size};
-    while (ebml_next(&points, &point)) {
-        struct ebml_span fields = ebml_children(&point);
-        while (ebml_next(&fields, &field)) {
-            struct ebml_span positions = ebml_children(&field);
-            while (field.id == MKV_CUE_TRACK_POSITIONS && ebml_next(&positions, &inner)) {
-                uint64_t cluster = ebml_uint(&inner, 0);
-                if (inner.id == MKV_CUE_CLUSTER_POSITION && cluster > last &&
-                    cluster < mkv->segment_end - mkv->segment)
-                    last = cluster;
-            }
-        }
-    }
+    struct cue_walk walk = {.points = {bytes, size}};
+    while (next_cue(&walk, &cue))
+        if (cue.cluster > last && cue.cluster < mkv->segment_end - mkv->segment)
+            last = cue.cluster;
     *out = mkv->segment + last;
     return last > 0 ? OK : ERR_NOT_FOUND;
 }
@@ -364,28 +395,15 @@ static enum err probe_time(struct mkv *mkv, struct reader *reader, uint64_t trac
  * cues are later. */
 static uint64_t find_cue_before(const struct mkv *mkv, struct ebml_span cues, int64_t time_ns)
 {
-    struct ebml_element point, field, inner;
+    struct cue_walk walk = {.points = cues};
+    struct cue cue;
     uint64_t best = mkv->first_cluster, latest = 0;
-    while (ebml_next(&cues, &point)) {
-        uint64_t time = UINT64_MAX;
-        struct ebml_span fields = ebml_children(&point);
-        while (point.id == MKV_CUE_POINT && ebml_next(&fields, &field)) {
-            if (field.id == MKV_CUE_TIME)
-                time = ebml_uint(&field, 0);
-            if (field.id != MKV_CUE_TRACK_POSITIONS || time < latest ||
-                time > (uint64_t) (TIME_LIMIT_NS / mkv->scale_ns) ||
-                (int64_t) time * mkv->scale_ns > time_ns)
-                continue;
-            struct ebml_span positions = ebml_children(&field);
-            while (ebml_next(&positions, &inner)) {
-                uint64_t cluster = ebml_uint(&inner, 0);
-                if (inner.id == MKV_CUE_CLUSTER_POSITION &&
-                    cluster < mkv->segment_end - mkv->segment) {
-                    best = mkv->segment + cluster;
-                    latest = time;
-                }
-            }
-        }
+    while (next_cue(&walk, &cue)) {
+        if (!cue_is_possible(mkv, &cue) || cue.time < latest ||
+            (int64_t) cue.time * mkv->scale_ns > time_ns)
+            continue;
+        best = mkv->segment + cue.cluster;
+        latest = cue.time;
     }
     return best;
 }

@@ -349,38 +349,51 @@ static void enter_cluster(struct mkv_cursor *cursor, const struct ebml_header *h
     cursor->cluster_ticks = -1;
 }
 
-/* The next element, in a cluster or between clusters. AGAIN: nothing to hand out yet. */
+/* An element between clusters: a cluster is gone into, another film behind ours ends this one, all
+ * else is stepped over. AGAIN. */
+static enum err step_between(struct mkv_cursor *cursor, const struct ebml_header *header)
+{
+    uint64_t data = cursor->at + header->header_size, end = cursor->mkv->segment_end;
+    if (header->id == MKV_CLUSTER) {
+        enter_cluster(cursor, header);
+        return ERR_AGAIN;
+    }
+    if (header->id == MKV_EBML || header->id == MKV_SEGMENT || data > end)
+        return ERR_NOT_FOUND;
+    if (header->is_unknown_size || header->size > end - data)
+        return ERR_BAD_MEDIA;
+    cursor->at = data + header->size;
+    return ERR_AGAIN;
+}
+
+/* An element inside the cluster: OK with something to hand out, or AGAIN. */
+static enum err step_inside(struct mkv_cursor *cursor, const struct ebml_header *header)
+{
+    uint64_t data = cursor->at + header->header_size, end = cursor->cluster_end;
+    if (data > end)
+        return ERR_NOT_FOUND;
+    if (header->is_unknown_size)
+        return ERR_BAD_MEDIA;
+    if (header->size > end - data) /* cut off by the end of the film, or garbage in the middle */
+        return end == cursor->mkv->segment_end ? ERR_NOT_FOUND : ERR_BAD_MEDIA;
+    enum err err = read_cluster_child(cursor, header, data);
+    if (err == OK || err == ERR_AGAIN)
+        cursor->at = data + header->size;
+    return err;
+}
+
+/* The next element. AGAIN: nothing to hand out yet. */
 static enum err step(struct mkv_cursor *cursor)
 {
     struct ebml_header header;
     if (cursor->at >= cursor->limit || cursor->at >= cursor->mkv->segment_end)
         return ERR_NOT_FOUND;
-    if (cursor->cluster_end != 0 && cursor->at >= cursor->cluster_end)
-        cursor->cluster_end = 0;
     enum err err = ebml_read_header(&cursor->window, cursor->at, &header);
     if (err != OK)
         return err;
-    if (cursor->cluster_end != 0 && mkv_is_top_level(header.id))
+    if (cursor->at >= cursor->cluster_end || mkv_is_top_level(header.id))
         cursor->cluster_end = 0;
-    if (cursor->cluster_end == 0 && header.id == MKV_CLUSTER) {
-        enter_cluster(cursor, &header);
-        return ERR_AGAIN;
-    }
-    uint64_t end = cursor->cluster_end != 0 ? cursor->cluster_end : cursor->mkv->segment_end;
-    uint64_t data = cursor->at + header.header_size;
-    if (cursor->cluster_end == 0 && (header.id == MKV_EBML || header.id == MKV_SEGMENT))
-        return ERR_NOT_FOUND;
-    if (data > end)
-        return ERR_NOT_FOUND;
-    if (header.is_unknown_size)
-        return ERR_BAD_MEDIA;
-    if (header.size > end - data) /* cut off by the end of the film, or garbage in the middle */
-        return cursor->cluster_end != 0 && end == cursor->mkv->segment_end ? ERR_NOT_FOUND
-                                                                           : ERR_BAD_MEDIA;
-    err = cursor->cluster_end != 0 ? read_cluster_child(cursor, &header, data) : ERR_AGAIN;
-    if (err == OK || err == ERR_AGAIN)
-        cursor->at = data + header.size;
-    return err;
+    return cursor->cluster_end != 0 ? step_inside(cursor, &header) : step_between(cursor, &header);
 }
 
 static enum err resync(struct mkv_cursor *cursor)

@@ -123,30 +123,42 @@ static void drop(struct mp4_bytes *bytes, size_t count)
     bytes->left -= count;
 }
 
-/* ES_Descriptor (7.2.6.5): its optional fields, then DecoderConfigDescriptor with its
- * DecoderSpecificInfo. `body` begins with the version of the full box. */
+/* The fields of an ES_Descriptor (ISO 14496-1 7.2.6.5) before its descriptors; three are optional. */
+static void drop_stream_fields(struct mp4_bytes *stream)
+{
+    uint8_t flags = stream->at[2];
+    drop(stream, 3);
+    if ((flags & 0x80) != 0) /* dependsOn_ES_ID */
+        drop(stream, 2);
+    if ((flags & 0x40) != 0) /* URL */
+        drop(stream, stream->left > 0 ? stream->at[0] + 1U : 0);
+    if ((flags & 0x20) != 0) /* OCR_ES_ID */
+        drop(stream, 2);
+}
+
+/* The DecoderConfigDescriptor of an esds box, in an ES_Descriptor or, as some write it, alone. */
+static bool find_decoder_config(struct mp4_bytes body, struct mp4_bytes *config)
+{
+    uint8_t tag;
+    if (!next_descriptor(&body, &tag, config))
+        return false;
+    if (tag == 3 && config->left >= 3) {
+        struct mp4_bytes stream = *config;
+        drop_stream_fields(&stream);
+        if (!next_descriptor(&stream, &tag, config))
+            return false;
+    }
+    return tag == 4 && config->left >= 13;
+}
+
+/* DecoderConfigDescriptor (7.2.6.6) with its DecoderSpecificInfo. `body` begins with the version of
+ * the full box. */
 static void read_esds(struct plan_track *track, struct mp4_bytes body)
 {
     uint8_t tag;
     struct mp4_bytes inner, config;
     drop(&body, 4);
-    if (!next_descriptor(&body, &tag, &inner))
-        return;
-    if (tag == 3 && inner.left >= 3) {
-        uint8_t flags = inner.at[2];
-        drop(&inner, 3);
-        if ((flags & 0x80) != 0)
-            drop(&inner, 2);
-        if ((flags & 0x40) != 0)
-            drop(&inner, inner.left > 0 ? inner.at[0] + 1U : 0);
-        if ((flags & 0x20) != 0)
-            drop(&inner, 2);
-        if (!next_descriptor(&inner, &tag, &config))
-            return;
-    } else {
-        config = inner;
-    }
-    if (tag != 4 || config.left < 13)
+    if (!find_decoder_config(body, &config))
         return;
     const char *name = name_object_type(config.at[0]);
     if (name != NULL)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The Matroska reader against libavformat, on the corpus and on films made here. */
 #include "reference.h"
+#include "segments/container_build.h"
 #include "segments/window.h"
 
 #define NS INT64_C(1000000000)
@@ -279,6 +280,26 @@ static void objections(void **state)
     close_film(&film);
 }
 
+/* RFC 5646 2.2.1: the two-letter code where there is one, whatever the film writes. */
+static void languages(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *code, *tag;
+    } cases[] = {{"ger", "de"},      {"deu", "de"},
+                 {"GER", "de"},      {"ger-AT", "de-AT"},
+                 {"de-AT", "de-AT"}, {"gsw", "gsw"},
+                 {"mul", "mul"},     {"pt-BR", "pt-BR"},
+                 {"x", "und"},       {"", "und"},
+                 {"1ab", "und"},     {"en,fr", "und"},
+                 {"und", "und"},     {"a-very-long-language-tag", "und"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct plan_track track = {.language = "und"};
+        container_set_language(&track, cases[i].code, strlen(cases[i].code));
+        assert_string_equal(track.language, cases[i].tag);
+    }
+}
+
 static void names_and_chapters(void **state)
 {
     (void) state;
@@ -365,6 +386,7 @@ int main(void)
         cmocka_unit_test(places_from_times),
         cmocka_unit_test(case_06_reads_little),
         cmocka_unit_test(objections),
+        cmocka_unit_test(languages),
         cmocka_unit_test(names_and_chapters),
         cmocka_unit_test(damage_ends),
         cmocka_unit_test(sparse_films_want_no_more),
