@@ -222,6 +222,8 @@ enum err reader_read(struct reader *reader, void *into, size_t size, uint64_t of
             continue; /* taken away while we read: what we have may be a hole's zeros */
         if (read < length)
             return ERR_GONE;
+        if (reader->heard != NULL)
+            reader->heard(reader->heard_ctx, read);
         *got = read;
         return OK;
     }

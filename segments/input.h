@@ -37,6 +37,9 @@ struct reader {
     struct input *input;
     _Atomic bool *cancelled; /* may be NULL; after setting it, input_wake */
     uint64_t bytes_read;
+    /* Hears of each read, in its thread: the disk may be slow, but it moves. May be NULL. */
+    void (*heard)(void *ctx, size_t bytes);
+    void *heard_ctx;
 };
 
 /* Reads up to `size` bytes at `offset`, fewer only at the end of the file; *got says how many.

@@ -275,9 +275,8 @@ static enum err read_times(struct times *times, struct demux *demux, uint64_t li
             times->track_of[packet->stream_index] >= 0)
             take_packet(times, demux_stream(demux, (uint32_t) packet->stream_index), packet,
                         (uint32_t) times->track_of[packet->stream_index]);
-        if (times->p->progress != NULL && size > 0)
-            times->p->progress(times->p->progress_ctx,
-                               (double) demux_bytes_read(demux) / (double) size);
+        if (limit == UINT64_MAX && size > 0)
+            planner_scanned(times->p, (double) (demux_bytes_read(demux) - begin) / (double) size);
         av_packet_unref(packet);
     }
     av_packet_free(&packet);

@@ -128,7 +128,7 @@ static enum err fetch_keys(struct planner *p)
         return ERR_NOT_FOUND;
     }
     log_info("segments.scan", log_str("why", why.text));
-    return container_scan(p->container, &p->reader, video, p->progress, p->progress_ctx, &p->keys,
+    return container_scan(p->container, &p->reader, video, planner_scanned, p, &p->keys,
                           &p->key_count);
 }
 

@@ -21,6 +21,36 @@
 #define LEAST_BIT_S      1000
 #define SUSPICIOUS_HOURS 1
 
+/* Whoever reads a film more often than this goes round in circles, and may be called hung. */
+#define READS_OF_FILM 8
+#define READS_OF_ANY  (UINT64_C(256) * 1024 * 1024)
+
+static void tell_progress(const struct planner *p)
+{
+    if (p->progress != NULL)
+        p->progress(p->progress_ctx, p->fraction);
+}
+
+void planner_scanned(void *ctx, double fraction)
+{
+    struct planner *p = ctx;
+
+    if (fraction > p->fraction)
+        p->fraction = fraction < 1 ? fraction : 1;
+    tell_progress(p);
+}
+
+/* A sign of life for every read: on a disk that sleeps or crawls, a plan takes long before there
+ * is anything to tell. */
+static void on_read(void *ctx, size_t bytes)
+{
+    struct planner *p = ctx;
+
+    p->bytes_read += bytes;
+    if (p->bytes_read <= READS_OF_ANY + READS_OF_FILM * p->plan->source_size)
+        tell_progress(p);
+}
+
 void planner_fini(struct planner *planner)
 {
     container_close(&planner->container);
@@ -296,7 +326,8 @@ enum err engine_plan(struct input *input, const struct engine_options *options,
     struct planner *planner = mem_new(struct planner);
     enum err err;
 
-    planner->reader = (struct reader){.input = input, .cancelled = cancelled};
+    planner->reader = (struct reader){
+        .input = input, .cancelled = cancelled, .heard = on_read, .heard_ctx = planner};
     planner->options = options;
     planner->progress = progress;
     planner->progress_ctx = ctx;

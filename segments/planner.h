@@ -33,6 +33,8 @@ struct planner {
     const struct engine_options *options;
     engine_progress_fn *progress; /* may be NULL */
     void *progress_ctx;
+    double fraction;     /* of a scan, as last told; 0: none was begun */
+    uint64_t bytes_read; /* by all readers of this plan */
     struct plan *plan;
     struct container *container; /* NULL: the file is libavformat's */
     int video;                   /* index of the film's picture in plan->tracks; -1: none */
@@ -50,6 +52,8 @@ struct planner {
 };
 
 void planner_fini(struct planner *planner);
+/* How far a scan is; `ctx` is the planner. Never goes back. */
+void planner_scanned(void *ctx, double fraction);
 struct plan_track *planner_video(struct planner *planner);
 /* Says once why this track is not played at all; why it is not copied. */
 PRINTF_LIKE(2, 3) void planner_refuse(struct plan_track *track, const char *format, ...);

@@ -30,7 +30,8 @@ void engine_preload(void);
 /* "x264-164 lavc-59.37 ..." and the options: enters `v` (decision 2). Constant for a build. */
 const char *engine_version(void);
 
-/* Makes the plan of a film never seen before. `progress` may be NULL; it hears 0..1 now and then.
+/* Makes the plan of a film never seen before. `progress` may be NULL; it hears of every read, and how
+ * far the film was read through: 0, but for films whose index is missing; it never falls.
  * BAD_MEDIA with the words for a person where nothing of it can be played; CANCELLED; IO. */
 typedef void engine_progress_fn(void *ctx, double fraction);
 MUST_CHECK enum err engine_plan(struct input *input, const struct engine_options *options,

@@ -38,9 +38,15 @@ static void keep_plan(void *ctx, const char *file_id, const struct source_identi
         playbacks_refresh(api, file_id);
 }
 
+static void tell_progress(void *ctx, const char *file_id, double fraction)
+{
+    playbacks_progress(ctx, file_id, fraction);
+}
+
 struct hls_library api_hls_library(struct api *api)
 {
-    return (struct hls_library){.ctx = api, .find = find, .keep_plan = keep_plan};
+    return (struct hls_library){
+        .ctx = api, .find = find, .keep_plan = keep_plan, .progress = tell_progress};
 }
 
 /* --- what the library asks of hls --- */

@@ -23,7 +23,8 @@
 
 struct hls;
 
-/* What hls asks of the library. Called on hls's own pool threads: may block. */
+/* What hls asks of the library. Called on hls's own pool threads, where they may block, but for
+ * `progress`. */
 struct hls_file {
     char *path;                      /* mem_free */
     struct source_identity identity; /* as last seen by the library */
@@ -37,6 +38,9 @@ struct hls_library {
     /* Keep this plan for (file, identity). */
     void (*keep_plan)(void *ctx, const char *file_id, const struct source_identity *identity,
                       const uint8_t *plan, size_t size);
+    /* The film has no index and is read through for its plan, so far: up to 1, a few times a second.
+     * On the hub's loop: must not wait. May be NULL. */
+    void (*progress)(void *ctx, const char *file_id, double fraction);
 };
 
 struct hls_options {

@@ -187,6 +187,10 @@ typedef void planner_done_fn(void *ctx, enum err kind, const struct why *why, st
 struct planner *planner_start(struct hls *hls, struct source *source, const char *label,
                               planner_done_fn *done, void *ctx);
 void planner_stop(struct planner **planner);
+/* From now on `progress` hears, with the ctx of `done`, how far a film without an index was read
+ * through: above 0 up to 1, a few times a second. May not stop the planner. */
+typedef void planner_progress_fn(void *ctx, double fraction);
+void planner_listen(struct planner *planner, planner_progress_fn *progress);
 /* Ends the process of a room that idles longest, for one that is needed now. False: none idles. */
 bool worker_end_idlest(struct hls *hls, const struct room *but);
 

@@ -21,6 +21,7 @@ struct planner {
     struct source *source;
     char label[FILM_ID_SIZE];
     planner_done_fn *done;
+    planner_progress_fn *progress; /* NULL: nobody listens */
     void *ctx;
     struct media *media; /* NULL: none, or dead */
     int out;
@@ -124,6 +125,14 @@ static void on_done(void *ctx, uint64_t size)
     finish(planner, kind, &why);
 }
 
+/* Signs of life come with 0: only films without an index are read through. */
+static void on_progress(void *ctx, double fraction)
+{
+    struct planner *planner = ctx;
+    if (!planner->is_stopped && !planner->is_over && planner->progress != NULL && fraction > 0)
+        planner->progress(planner->ctx, fraction);
+}
+
 static void on_judge(uv_timer_t *timer)
 {
     struct planner *planner = timer->data;
@@ -165,7 +174,8 @@ static void on_want(void *ctx UNUSED, uint64_t offset UNUSED, uint64_t length UN
 }
 
 static const struct media_events events = {.died = on_died, .want = on_want};
-static const struct media_job_events job_events = {.done = on_done, .failed = on_failed};
+static const struct media_job_events job_events = {
+    .progress = on_progress, .done = on_done, .failed = on_failed};
 
 static enum err begin(struct planner *planner, struct why *why)
 {
@@ -197,6 +207,11 @@ static void on_retry(uv_timer_t *timer)
         uv_timer_start(timer, on_retry, RETRY_MS, 0);
     else
         finish(planner, kind, &why);
+}
+
+void planner_listen(struct planner *planner, planner_progress_fn *progress)
+{
+    planner->progress = progress;
 }
 
 struct planner *planner_start(struct hls *hls, struct source *source, const char *label,

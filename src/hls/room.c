@@ -247,6 +247,14 @@ static void on_planned(void *ctx, enum err kind, const struct why *why, struct p
         room, film_new(room->id, &source, plan, bytes, size, media_host_engine(room->hls->host)));
 }
 
+static void on_plan_progress(void *ctx, double fraction)
+{
+    const struct room *room = ctx;
+    const struct hls_library *library = &room->hls->library;
+    if (library->progress != NULL)
+        library->progress(library->ctx, room->id, fraction);
+}
+
 /* A HEAD starts nothing, a plan least of all. */
 static bool has_only_peeks(const struct room *room)
 {
@@ -274,6 +282,7 @@ void room_opened(struct room *room, struct opening *opening)
         return;
     }
     room->planner = planner_start(room->hls, opening->source, room->id, on_planned, room);
+    planner_listen(room->planner, on_plan_progress);
 }
 
 static struct room *get_room(struct hls *hls, const char *id)

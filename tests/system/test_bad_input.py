@@ -33,14 +33,30 @@ def cover():
 
 def long_duration():
     """A film of 9 s whose header says 39 hours; Duration is 0x4489, EBML 7.4."""
-    path = films.FOLDER / "hours.mkv"
     data = bytearray(films.make("small-9.mkv", SMALL + H264).read_bytes())
     at = data.index(b"\x44\x89\x88")
     data[at + 3:at + 11] = struct.pack(">d", 39 * 3600 * 1000)
-    part = films.FOLDER / f"part-{os.getpid()}-hours.mkv"
+    return put(films.FOLDER / "hours.mkv", data)
+
+
+def put(path, data):
+    """As one step, should another test run make it at the same time."""
+    part = path.with_name(f"part-{os.getpid()}-{path.name}")
     part.write_bytes(data)
     part.rename(path)
     return path
+
+
+def without_index():
+    """A film without Cues (RFC 9559 22.1) that takes a while to read through: before each of its
+    clusters stands one of half a million empty elements (Void, RFC 8794 11.3.2)."""
+    path = films.FOLDER / "through.mkv"
+    data = films.make("cueless.mkv", ["-i", str(films.make("plain.mkv")), "-map", "0", "-c", "copy",
+                                      "-f", "matroska", "-live", "1"]).read_bytes()
+    cluster = b"\x1f\x43\xb6\x75"
+    inside = b"\xe7\x81\0" + b"\xec\x80" * 500_000
+    between = cluster + struct.pack(">Q", len(inside) | 1 << 56) + inside
+    return put(path, data.replace(cluster, between + cluster))
 
 
 FILMS = {
@@ -125,6 +141,48 @@ def test_timestamps_that_jump_forward_leave_a_hole(server):
 
 def test_timestamps_that_run_away_are_refused(server):
     assert "timestamps" in refused(server, "away.mkv")
+
+
+def waits_for(server, playback):
+    """What the playback says it waits for, each time that is something new, until it is ready."""
+    said, at = [], playback
+    deadline = time.monotonic() + 60 * SLOW
+    while "waiting" in at:
+        if not said or said[-1] != at["waiting"]:
+            said.append(at["waiting"])
+        assert time.monotonic() < deadline, said
+        time.sleep(0.01)
+        at = server.get(f"/api/v1/playback/{playback['id']}").json
+    assert "failed" not in at, at
+    return said
+
+
+def test_a_film_without_an_index_says_how_far_it_is_read(tmp_path):
+    """Decision 11: it has to be read through before it can be cut; who waits is told how far it is,
+    and then it plays, copy and all."""
+    film = without_index()
+    try:
+        os.link(film, tmp_path / "through.mkv")
+    except OSError:
+        shutil.copy(film, tmp_path / "through.mkv")
+    film.unlink()
+    with Server(tmp_path) as server:
+        deadline = time.monotonic() + 20 * SLOW
+        while not (titles := server.get("/api/v1/library").json["items"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        file = titles[0]["files"][0]["id"]
+        playback = server.ask("POST", "/api/v1/playback", {"file": file}).json
+        said = waits_for(server, playback)
+        told = [w["progress"] for w in said if "progress" in w]
+        assert len(told) >= 2 and told == sorted(told) and 0 < told[0] < told[-1] <= 1, said
+        assert "no index" in said[-1]["reason"] and "%" in said[-1]["reason"]
+        server.known = server.files()
+        at = Film(server, "through.mkv")
+        uri = at.uris()["video-copy"]
+        playlist = at.playlist(uri)
+        init = hls.Init(at.fetch(uri, playlist.map))
+        hls.check_join(init, [at.fetch(uri, s.uri) for s in playlist.segments], playlist, True)
 
 
 def test_ten_thousand_connections_harm_nobody(server):

@@ -178,6 +178,12 @@ void fake_plan(struct fake_job *job, const uint8_t *bytes, size_t size)
     events.done(ctx, size);
 }
 
+void fake_progress(struct fake_job *job, double fraction)
+{
+    if (job->events.progress != NULL)
+        job->events.progress(job->ctx, fraction);
+}
+
 void fake_die(struct media *media, const char *words)
 {
     struct media_host *host = media->host;

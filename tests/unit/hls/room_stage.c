@@ -50,6 +50,16 @@ static void library_keep(void *ctx, const char *id, const struct source_identity
     pthread_mutex_unlock(&stage->lock);
 }
 
+static void library_progress(void *ctx, const char *id, double fraction)
+{
+    struct stage *stage = ctx;
+    assert_int_equal(index_of(id), 0);
+    pthread_mutex_lock(&stage->lock);
+    stage->progress++;
+    stage->fraction = fraction;
+    pthread_mutex_unlock(&stage->lock);
+}
+
 static void add_film(struct stage *stage, int film)
 {
     struct source *source = NULL;
@@ -81,7 +91,7 @@ int stage_set_up(void **state)
     snprintf(stage->folder, sizeof stage->folder, "/tmp/matinee-room-XXXXXX");
     assert_non_null(mkdtemp(stage->folder));
     stage->host = fake_new(PROCESSES);
-    const struct hls_library library = {stage, library_find, library_keep};
+    const struct hls_library library = {stage, library_find, library_keep, library_progress};
     const struct hls_options options = {.host = stage->host,
                                         .data_folder = stage->folder,
                                         .ahead_s = AHEAD_S,
@@ -221,7 +231,12 @@ static void act_on(struct fake_job *job, struct stage *stage, const struct actio
     case ACT_NOTHING:
         break;
     case ACT_PART:
-        fake_part(job);
+        if (action->is_plan) {
+            fake_progress(job, 0);
+            fake_progress(job, 0.25);
+        } else {
+            fake_part(job);
+        }
         break;
     case ACT_DONE:
         if (action->is_plan) {

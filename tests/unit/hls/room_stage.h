@@ -23,6 +23,8 @@ struct stage {
     size_t plan_sizes[2];
     struct source_identity identities[2];
     unsigned kept;
+    unsigned progress; /* how often the library heard of it */
+    double fraction;   /* what it heard last */
 };
 
 struct asked {
@@ -51,7 +53,7 @@ enum err stage_answer(struct asked *asked, unsigned count);
 /* Waits until the segment it was answered with is in this state. */
 void stage_until(struct asked *asked, enum segment_state state);
 
-/* Waits for the job, then does it. */
+/* Waits for the job, then does it. A part of a plan: a sign of life, then that a quarter is read. */
 enum stage_act { ACT_NOTHING, ACT_PART, ACT_DONE, ACT_GONE, ACT_BAD, ACT_DIE };
 void stage_act(struct stage *stage, enum stage_act act, uint32_t rendition, uint32_t n);
 void stage_plan(struct stage *stage, enum stage_act act);

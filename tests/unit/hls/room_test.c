@@ -330,6 +330,24 @@ static void a_film_without_plan_is_planned_first(void **state)
     assert_int_equal(plans_kept(stage), 1);
 }
 
+/* Decision 11: a film without an index is read through, and those who wait are told how far. */
+static void a_scan_tells_how_far_it_is(void **state)
+{
+    struct stage *stage = *state;
+    struct asked film;
+    stage_without_plan(stage, 0);
+    stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_PART);
+    stage_settle(stage);
+    pthread_mutex_lock(&stage->lock);
+    assert_int_equal(stage->progress, 1); /* signs of life are no progress */
+    assert_true(stage->fraction > 0.24 && stage->fraction < 0.26);
+    pthread_mutex_unlock(&stage->lock);
+    stage_plan(stage, ACT_DONE);
+    assert_int_equal(stage_answer(&film, 1), OK);
+    stage_close(&film);
+}
+
 static void a_plan_that_kills_twice_is_bad_media(void **state)
 {
     struct stage *stage = *state;
@@ -532,6 +550,7 @@ int main(void)
         TEST(variants_of_one_segment_run_together),
         TEST(who_leaves_may_come_back),
         TEST(a_film_without_plan_is_planned_first),
+        TEST(a_scan_tells_how_far_it_is),
         TEST(a_plan_that_kills_twice_is_bad_media),
         TEST(a_plan_that_fails_says_why),
         TEST(a_look_starts_nothing),

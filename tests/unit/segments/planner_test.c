@@ -418,6 +418,73 @@ static void a_cancelled_plan_ends(void **state)
     whole_close(&whole);
 }
 
+struct heard {
+    unsigned calls;
+    double last, widest; /* step */
+    bool is_falling;
+};
+
+static void hear(void *ctx, double fraction)
+{
+    struct heard *heard = ctx;
+
+    heard->calls++;
+    heard->is_falling = heard->is_falling || fraction < heard->last;
+    if (fraction - heard->last > heard->widest)
+        heard->widest = fraction - heard->last;
+    heard->last = fraction;
+}
+
+static uint64_t plan_heard(const char *name, struct heard *heard)
+{
+    struct whole whole;
+    struct plan *plan = NULL;
+    uint64_t size;
+
+    open_good(&whole, name);
+    size = input_size(whole.input);
+    *heard = (struct heard){0};
+    assert_int_equal(
+        engine_plan(whole.input, &(struct engine_options){0}, NULL, hear, heard, &plan, &whole.why),
+        OK);
+    plan_free(&plan);
+    whole_close(&whole);
+    return size;
+}
+
+/* Decision 11. On a slow disk a scan takes minutes: whoever waits hears how far it is, and that it
+ * goes on, with every 64 KiB read. */
+static void a_scan_tells_how_far_it_is(void **state)
+{
+    struct heard heard;
+    uint64_t size;
+
+    (void) state;
+    make("long.mkv", "-f lavfi -i testsrc2=s=320x180:r=25:d=60 -f lavfi -i sine=440:d=60 " X264
+                     "-qp 12 -g 50 -c:a aac");
+    lab_run(&lab, "mkvmerge -q -o @/scanned.mkv --cues 0:none --cues 1:none @/long.mkv");
+    size = plan_heard("scanned.mkv", &heard);
+    assert_true(size > 4000000);
+    assert_true(heard.calls > size / 65536);
+    assert_true(heard.last > 0.95 && heard.last <= 1);
+    assert_false(heard.is_falling);
+    assert_true(heard.widest < 0.05);
+    /* with an index there is nothing to read through; the reads of the head are heard all the same */
+    plan_heard("long.mkv", &heard);
+    assert_true(heard.calls > 5 && heard.last == 0);
+}
+
+/* The same where libavformat reads and nothing says how long the film is. */
+static void a_film_read_to_its_end_tells_how_far_it_is(void **state)
+{
+    struct heard heard;
+
+    (void) state;
+    make("through.ts", "-f lavfi -i testsrc2=s=320x180:r=25:d=20 " X264 "-qp 12 -g 50");
+    plan_heard("through.ts", &heard);
+    assert_true(heard.calls > 20 && heard.last > 0.9 && !heard.is_falling);
+}
+
 /* It comes back from its bytes, and is small. */
 static void a_made_plan_comes_back_from_its_bytes(void **state)
 {
@@ -509,6 +576,8 @@ int main(void)
         cmocka_unit_test(case_23_damaged_films_do_no_harm),
         cmocka_unit_test(timestamps_that_run_away_are_refused),
         cmocka_unit_test(a_cancelled_plan_ends),
+        cmocka_unit_test(a_scan_tells_how_far_it_is),
+        cmocka_unit_test(a_film_read_to_its_end_tells_how_far_it_is),
         cmocka_unit_test(a_made_plan_comes_back_from_its_bytes),
         cmocka_unit_test(the_corpus_is_planned),
     };
