@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "segments/key_finder.h"
 
 #define NS_PER_S 1000000000
 
@@ -21,12 +22,20 @@
  * group: this much earlier they are not (segment-engine 3). */
 #define AUDIO_BACK_NS (1 * (int64_t) NS_PER_S)
 
+/* A seek may have to read much on a slow disk; but a demuxer that reads the film twice and hands out
+ * no packet goes round in circles, and may be called hung. */
+#define READS_OF_FILM 2
+#define READS_OF_ANY  (UINT64_C(64) * 1024 * 1024)
+
 struct decoder {
     /* fixed after open */
     const struct plan *plan;
     const struct plan_track *track;
     uint32_t threads;
-    uint32_t seek_stream; /* whose index serves */
+    uint32_t seek_track;  /* of the plan: whose index serves */
+    uint32_t seek_stream; /* the same as libavformat counts */
+    uint64_t film_bytes;
+    struct key_finder *finder; /* NULL: the plan knows the keys */
     struct demux *demux;
     AVPacket *packet;
 
@@ -35,6 +44,7 @@ struct decoder {
     const AVStream *stream;
     bool is_draining;
     bool is_fresh; /* nothing was read yet */
+    uint64_t read; /* bytes since the last packet */
     int64_t hurry_ns, skip_ns;
     bool is_first;    /* no packet was sent yet */
     int64_t shift_ns; /* to take off the frames' times */
@@ -88,14 +98,24 @@ static void forget(struct decoder *decoder)
 }
 
 /* Sound in Matroska has no index of its own: the pictures' serves. */
-static uint32_t choose_seek_stream(const struct plan *plan, const struct plan_track *track)
+static uint32_t choose_seek_track(const struct plan *plan, uint32_t track)
 {
-    if (track->kind != PLAN_AUDIO || plan->container != CONTAINER_MKV)
-        return track->stream_index;
+    if (plan->tracks[track].kind != PLAN_AUDIO || plan->container != CONTAINER_MKV)
+        return track;
     for (uint32_t i = 0; i < plan->track_count; i++)
         if (plan->tracks[i].kind == PLAN_VIDEO && !plan->tracks[i].is_cover)
-            return plan->tracks[i].stream_index;
-    return track->stream_index;
+            return i;
+    return track;
+}
+
+/* A sign of life for each read. */
+static void on_read(void *ctx, size_t bytes)
+{
+    struct decoder *decoder = ctx;
+    decoder->read += bytes;
+    if (decoder->asker.tick != NULL &&
+        decoder->read <= READS_OF_ANY + READS_OF_FILM * decoder->film_bytes)
+        decoder->asker.tick(decoder->asker.tick_ctx);
 }
 
 /* The copy's keys stand in the plan: seeks then need neither Cues nor a walk over the clusters. */
@@ -112,7 +132,12 @@ static void lend_index(struct decoder *decoder)
 
 static enum err open_track(struct decoder *decoder, struct input *input, struct why *why)
 {
-    struct reader reader = {.input = input, .cancelled = decoder->asker.cancelled};
+    const struct reader reader = {.input = input,
+                                  .cancelled = decoder->asker.cancelled,
+                                  .heard = on_read,
+                                  .heard_ctx = decoder};
+    if (decoder->plan->copy_pos == NULL)
+        decoder->finder = key_finder_new(&reader, decoder->plan);
     enum err err = demux_open(&reader, false, &decoder->demux, why);
     if (err != OK)
         return err;
@@ -139,7 +164,9 @@ enum err decoder_open(struct input *input, const struct plan *plan, uint32_t tra
     decoder->plan = plan;
     decoder->track = &plan->tracks[track];
     decoder->threads = threads;
-    decoder->seek_stream = choose_seek_stream(plan, decoder->track);
+    decoder->seek_track = choose_seek_track(plan, track);
+    decoder->seek_stream = plan->tracks[decoder->seek_track].stream_index;
+    decoder->film_bytes = input_size(input);
     decoder->asker = *asker;
     decoder->packet = av_packet_alloc();
     MUST(decoder->packet != NULL);
@@ -160,6 +187,7 @@ void decoder_close(struct decoder **decoder)
         return;
     avcodec_free_context(&old->codec);
     av_packet_free(&old->packet);
+    key_finder_free(&old->finder);
     demux_close(&old->demux);
     mem_free(old);
 }
@@ -168,6 +196,8 @@ void decoder_set_asker(struct decoder *decoder, const struct asker *asker)
 {
     decoder->asker = *asker;
     demux_set_cancelled(decoder->demux, asker->cancelled);
+    if (decoder->finder != NULL)
+        key_finder_set_cancelled(decoder->finder, asker->cancelled);
 }
 
 /* Pictures: drops packets up to a key, which stays in decoder->packet. */
@@ -195,13 +225,32 @@ static enum err find_packet(struct decoder *decoder, int64_t ns)
     return at != DEMUX_NO_TIME && at > ns ? ERR_AGAIN : OK;
 }
 
+/* Lends libavformat the key that it would walk to, and the next: from the last one that it knows it
+ * would walk on. */
+static enum err lend_keys(struct decoder *decoder, int64_t ns)
+{
+    struct key_pair keys;
+    if (decoder->finder == NULL)
+        return OK;
+    enum err err = key_finder_find(decoder->finder, decoder->seek_track, ns, &keys);
+    if (err != OK)
+        return err == ERR_NOT_FOUND ? OK : err;
+    demux_add_key(decoder->demux, decoder->seek_stream, keys.before.pos, keys.before.pts_ns);
+    if (keys.has_after)
+        demux_add_key(decoder->demux, decoder->seek_stream, keys.after.pos, keys.after.pts_ns);
+    return OK;
+}
+
 enum err decoder_seek(struct decoder *decoder, int64_t ns)
 {
     bool is_video = decoder->track->kind == PLAN_VIDEO;
     int64_t to = ns - (decoder->seek_stream != decoder->track->stream_index ? AUDIO_BACK_NS : 0);
     av_packet_unref(decoder->packet);
     decoder->is_fresh = false;
-    enum err err = demux_seek(decoder->demux, decoder->seek_stream, to);
+    decoder->read = 0;
+    enum err err = lend_keys(decoder, to);
+    if (err == OK)
+        err = demux_seek(decoder->demux, decoder->seek_stream, to);
     /* Sound decoders keep the state of their noise generators across a flush: a new one. */
     if (err == OK && !is_video)
         err = open_codec(decoder, NULL);
@@ -261,6 +310,7 @@ static enum err feed(struct decoder *decoder)
         if (err != OK)
             return err;
     }
+    decoder->read = 0;
     int64_t ns = demux_ns(decoder->stream, packet->pts);
     if (decoder->is_first)
         decoder->shift_ns = ns == DEMUX_NO_TIME ? delay_of(decoder, packet) : 0;

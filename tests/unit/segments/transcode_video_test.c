@@ -571,6 +571,87 @@ static void threads_do_not_meet(void **state)
     film_close(&film);
 }
 
+/* What this process has read so far, of whatever. */
+static uint64_t bytes_read(void)
+{
+    unsigned long long count = 0;
+    FILE *io = fopen("/proc/self/io", "r");
+    assert_non_null(io);
+    assert_int_equal(fscanf(io, "rchar: %llu", &count), 1);
+    fclose(io);
+    return count;
+}
+
+/* Segment `n` of picture or sound by an engine that has made nothing yet; what was read for it. */
+static uint64_t make_cold(struct film *film, uint32_t rendition, uint32_t n, struct str *out)
+{
+    film_reopen(film, &one_thread);
+    uint64_t before = bytes_read();
+    film_segment(film, rendition, n, out);
+    return bytes_read() - before;
+}
+
+struct pair {
+    const char *name, *indexed;
+    struct film film, wanted;
+};
+
+/* Far into a film without Cues: the same bytes as with them, and no walk through all that stands
+ * before. */
+static void assert_seeks(struct pair *pair, uint32_t rendition, int64_t ms)
+{
+    CLEANUP(str_fini) struct str made = {0};
+    CLEANUP(str_fini) struct str wanted = {0};
+    uint32_t n = plan_segment_at(pair->film.plan, rendition, ms);
+    uint64_t read = make_cold(&pair->film, rendition, n, &made);
+    uint64_t size = input_size(pair->film.input);
+    if (read > size / 5)
+        fail_msg("%s, %lld ms, rendition %u: read %llu of %llu", pair->name, (long long) ms,
+                 rendition, (unsigned long long) read, (unsigned long long) size);
+    make_cold(&pair->wanted, rendition, n, &wanted);
+    assert_int_equal(made.length, wanted.length);
+    assert_memory_equal(made.at, wanted.at, wanted.length);
+}
+
+static void assert_seeks_in(const char *name, const char *indexed)
+{
+    struct pair pair = {.name = name, .indexed = indexed};
+    film_open(&pair.film, &lab, name, 25, 1, &one_thread);
+    film_open(&pair.wanted, &lab, indexed, 25, 1, &one_thread);
+    /* cut alike */
+    mem_free(pair.wanted.plan->cuts);
+    pair.wanted.plan->cut_count = pair.film.plan->cut_count;
+    pair.wanted.plan->cuts =
+        mem_dup(pair.film.plan->cuts, pair.film.plan->cut_count * sizeof *pair.film.plan->cuts);
+    uint32_t video = film_add_video(&pair.film, 160, 90);
+    assert_int_equal(film_add_video(&pair.wanted, 160, 90), video);
+    uint32_t audio = film_add_audio(&pair.film);
+    assert_int_equal(film_add_audio(&pair.wanted), audio);
+    const int64_t places[] = {50000, 95000, 99900};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        assert_seeks(&pair, video, places[i]);
+        assert_seeks(&pair, audio, places[i]);
+    }
+    film_close(&pair.film);
+    film_close(&pair.wanted);
+}
+
+/* Decision 11: where nothing says where the keys stand, seeks find them. */
+static void far_seeks_read_little(void **state)
+{
+    (void) state;
+    lab_run(&lab, "ffmpeg -v error -f lavfi -i testsrc2=s=640x360:r=25:d=100 -f lavfi -i "
+                  "sine=440:d=100 -c:v libx264 -preset ultrafast -qp 8 -g 50 -pix_fmt yuv420p "
+                  "-c:a aac @/keys.mkv");
+    lab_run(&lab, "mkvmerge -q -o @/keys-none.mkv --cues 0:none --cues 1:none @/keys.mkv");
+    /* no copy is offered of this one, so the plan knows no keys */
+    lab_run(&lab, "ffmpeg -v error -f lavfi -i testsrc2=s=640x360:r=25:d=100 -f lavfi -i "
+                  "sine=440:d=100 -c:v mpeg4 -q:v 1 -g 50 -bf 2 -c:a aac @/old.mkv");
+    lab_run(&lab, "mkvmerge -q -o @/old-none.mkv --cues 0:none --cues 1:none @/old.mkv");
+    assert_seeks_in("keys-none.mkv", "keys.mkv");
+    assert_seeks_in("old-none.mkv", "old.mkv");
+}
+
 static void refusals_say_why(void **state)
 {
     (void) state;
@@ -604,6 +685,7 @@ int main(void)
         cmocka_unit_test(cancel_is_heard),
         cmocka_unit_test(bandwidth_is_a_bound),
         cmocka_unit_test(threads_do_not_meet),
+        cmocka_unit_test(far_seeks_read_little),
         cmocka_unit_test(refusals_say_why),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
