@@ -330,8 +330,8 @@ static void garbage_is_survived(void **state)
         "GET / HTTP/1.1\r\n: x\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         "POST /api/json HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-        "POST /api/json HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
-        "99999999999999999999\r\n\r\n",
+        ("POST /api/json HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+         "99999999999999999999\r\n\r\n"),
         "POST /api/json HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
         "GET /hello HTTP/1.1\r\nHost: localhost\r\nExpect: wonders\r\nContent-Length: 1\r\n\r\n",
     };
