@@ -136,7 +136,7 @@ static enum err open_track(struct decoder *decoder, struct input *input, struct 
                                   .cancelled = decoder->asker.cancelled,
                                   .heard = on_read,
                                   .heard_ctx = decoder};
-    if (decoder->plan->copy_pos == NULL)
+    if (decoder->plan->copy_count == 0)
         decoder->finder = key_finder_new(&reader, decoder->plan);
     enum err err = demux_open(&reader, false, &decoder->demux, why);
     if (err != OK)

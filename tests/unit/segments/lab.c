@@ -78,6 +78,21 @@ static void drop_renditions(struct plan *plan)
     plan->rendition_count = 0;
 }
 
+/* As a film's process has it: read from bytes. */
+static struct plan *through_bytes(struct plan **plan)
+{
+    struct plan *again = NULL;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    struct why why = {{0}, {0}};
+    plan_write(*plan, &bytes, &size);
+    if (plan_read(bytes, size, &again, &why) != OK)
+        fail_msg("%s", why.text);
+    mem_free(bytes);
+    plan_free(plan);
+    return again;
+}
+
 void film_open(struct film *film, const struct lab *lab, const char *name, uint32_t fps_num,
                uint32_t fps_den, const struct engine_options *options)
 {
@@ -91,6 +106,7 @@ void film_open(struct film *film, const struct lab *lab, const char *name, uint3
                      OK);
     if (engine_plan(film->input, options, NULL, NULL, NULL, &film->plan, &why) != OK)
         fail_msg("%s: %s", name, why.text);
+    film->plan = through_bytes(&film->plan);
     assert_int_equal(film->plan->fps_num, fps_num);
     assert_int_equal(film->plan->fps_den, fps_den);
     drop_renditions(film->plan);
