@@ -152,6 +152,8 @@ static enum err take_message(struct film *film, struct wire_message *message)
     case WIRE_FORKED:
     case WIRE_UNFORKED:
     case WIRE_DIED:
+    case WIRE_PING:
+    case WIRE_PONG:
     case WIRE_OPENED:
     case WIRE_WANT:
     case WIRE_TICK:

@@ -142,13 +142,22 @@ static enum err reap(struct zygote *zygote)
     return OK;
 }
 
+static enum err say_pong(const struct zygote *zygote, uint64_t turn)
+{
+    struct wire_message message = {.kind = WIRE_PONG, .pong = {.turn = turn}};
+    return wire_send(zygote->socket, &message);
+}
+
 static enum err answer(struct zygote *zygote)
 {
     struct wire_message message;
     enum err kind = wire_receive(zygote->socket, WIRE_TO_ZYGOTE, &message, NULL);
     if (kind != OK)
         return kind;
-    kind = fork_film(zygote, &message); /* FORK is the only one that goes this way */
+    if (message.kind == WIRE_PING)
+        kind = say_pong(zygote, message.ping.turn);
+    else
+        kind = fork_film(zygote, &message); /* no third one goes this way */
     wire_close_fds(&message);
     return kind;
 }

@@ -91,8 +91,6 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->library = options->library;
     api->sandbox = mem_strdup(options->sandbox != NULL ? options->sandbox : "");
     api->base_path = mem_strdup(options->base_path != NULL ? options->base_path : "");
-    api->media_is_alive = options->media_is_alive;
-    api->media_ctx = options->media_ctx;
     api->events = events_new();
     api->playbacks = playbacks_new();
     pthread_mutex_init(&api->lock, NULL);

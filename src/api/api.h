@@ -24,9 +24,6 @@ struct api_options {
     struct library *library;
     const char *sandbox;   /* the layers that guard media processes, joined by commas */
     const char *base_path; /* http.base_path; "" or "/films" */
-    /* Whether the media processes can be started: for /healthz. Any thread; NULL = not asked. */
-    bool (*media_is_alive)(void *ctx);
-    void *media_ctx;
 };
 
 MUST_CHECK enum err api_new(const struct api_options *options, struct api **out, struct why *why);

@@ -22,6 +22,23 @@ static enum err touch(struct api *api)
     return err;
 }
 
+/* A zygote that hangs costs the full wait: for one of those who ask within a second. */
+static bool media_is_alive(struct api *api)
+{
+    struct hls *hls = atomic_load(&api->hls);
+    pthread_mutex_lock(&api->lock);
+    bool hangs = api->hung_ms != 0 && clock_mono_ms() - api->hung_ms < FRESH_MS;
+    pthread_mutex_unlock(&api->lock);
+    if (hls == NULL || hangs)
+        return false;
+    if (hls_is_alive(hls, HEARTBEAT_MS))
+        return true;
+    pthread_mutex_lock(&api->lock);
+    api->hung_ms = clock_mono_ms();
+    pthread_mutex_unlock(&api->lock);
+    return false;
+}
+
 static bool add_check(json_t *checks, const char *name, bool ok, const char *detail)
 {
     json_t *check = json_pack("{s:s, s:b}", "name", name, "ok", ok);
@@ -38,9 +55,7 @@ static void work(struct answer *answer)
     json_t *checks = json_array();
     bool ok = add_check(checks, "loops", http == NULL || http_is_alive(http, HEARTBEAT_MS),
                         "an event loop does not answer");
-    ok &= add_check(checks, "media",
-                    api->media_is_alive == NULL || api->media_is_alive(api->media_ctx),
-                    "media processes cannot be started");
+    ok &= add_check(checks, "media", media_is_alive(api), "media processes cannot be started");
     ok &= add_check(checks, "store", touch(api) == OK, "the database cannot be written");
     answer->status = ok ? 200 : 503;
     answer->body = json_pack("{s:b, s:o}", "ok", ok, "checks", checks);

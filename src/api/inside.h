@@ -20,8 +20,6 @@ struct api {
     struct auth *auth;
     struct library *library;
     char *sandbox, *base_path;
-    bool (*media_is_alive)(void *ctx);
-    void *media_ctx;
     struct pool *pool;
     struct events *events;
     struct playbacks *playbacks;
@@ -35,6 +33,7 @@ struct api {
     unsigned jobs;      /* under way: their ends will be posted to http loops */
     int64_t touched_ms; /* when the store was last tried, for /healthz */
     enum err touched;
+    int64_t hung_ms; /* when the zygote last did not answer */
 };
 
 /* --- answer.c: an answer that waits for the disk --- */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/heartbeat.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "hls/hub.h"
@@ -224,4 +225,34 @@ void hls_metrics(struct hls *hls, struct str *out)
         atomic_load(&counters->sent_bytes));
     put(out, "bodies_broken_total", "counter", "Bodies broken because they could not be completed.",
         atomic_load(&counters->broken));
+}
+
+/* --- health --- */
+
+struct question {
+    struct media_host *host;
+    struct heartbeat *heartbeat;
+};
+
+static void on_answer(void *ctx, bool answered)
+{
+    struct heartbeat *heartbeat = ctx;
+    heartbeat_answer(&heartbeat, answered);
+}
+
+static void ask_zygote(void *arg)
+{
+    struct question *question = arg;
+    if (media_host_ping(question->host, on_answer, question->heartbeat) != OK)
+        heartbeat_answer(&question->heartbeat, false);
+    mem_free(question);
+}
+
+bool hls_is_alive(struct hls *hls, int64_t timeout_ms)
+{
+    struct heartbeat *heartbeat = heartbeat_new(1);
+    struct question *question = mem_new(struct question);
+    *question = (struct question){hls->host, heartbeat};
+    mailbox_post(hls->mailbox, ask_zygote, question);
+    return heartbeat_wait(&heartbeat, timeout_ms);
 }

@@ -83,3 +83,5 @@ void hls_forget(struct hls *hls, const char *file_id);
  * chapters: the JSON of `matinee inspect` and of GET /api/v1/files/{id}. New reference. */
 json_t *hls_describe(const struct plan *plan);
 void hls_metrics(struct hls *hls, struct str *out);
+/* The hub and the zygote answered within `timeout_ms`: for /healthz. Any thread but a loop. */
+bool hls_is_alive(struct hls *hls, int64_t timeout_ms);

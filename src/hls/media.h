@@ -37,6 +37,10 @@ void media_host_attach(struct media_host *host, struct uv_loop_s *loop);
  * the loop's. */
 void media_host_stop(struct media_host **host);
 bool media_host_is_alive(const struct media_host *host);
+/* Asks the zygote whether it answers: `done` is called once, not inside the call; with false when it
+ * dies first or the host is stopped (then inside media_host_stop). BUSY: there is none. */
+typedef void media_pinged_fn(void *ctx, bool answered);
+MUST_CHECK enum err media_host_ping(struct media_host *host, media_pinged_fn *done, void *ctx);
 /* "seccomp,landlock,nnp,rlimit": the layers the processes have on. Lent. */
 const char *media_host_sandbox(const struct media_host *host);
 /* Enters `v` (decision 2): engine_version of the running program. Lent. */

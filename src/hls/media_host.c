@@ -231,6 +231,36 @@ enum err media_host_start(const struct media_options *options, struct media_host
     return OK;
 }
 
+/* --- pings --- */
+
+enum err media_host_ping(struct media_host *host, media_pinged_fn *done, void *ctx)
+{
+    if (!host->is_alive)
+        return ERR_BUSY;
+    if (host->pings == NULL) {
+        struct wire_message message = {.kind = WIRE_PING, .ping = {.turn = ++host->last_ping}};
+        channel_send(host->channel, &message);
+    }
+    struct media_ping *ping = mem_new(struct media_ping);
+    *ping = (struct media_ping){host->pings, done, ctx};
+    host->pings = ping;
+    return OK;
+}
+
+static void answer_pings(struct media_host *host, bool answered)
+{
+    struct media_ping *ping = host->pings;
+    host->pings = NULL;
+    while (ping != NULL) {
+        struct media_ping *gone = ping;
+        ping = ping->next;
+        gone->done(gone->ctx, answered);
+        mem_free(gone);
+    }
+}
+
+/* --- deaths and starts --- */
+
 static void try_later(struct media_host *host);
 
 /* Those it had not forked yet will never be; the others hear of their end by their own pidfds. */
@@ -256,6 +286,7 @@ static void on_zygote_dead(void *ctx)
     end_zygote(host);
     channel_free(&host->channel);
     media_pidfd_free(&host->watch);
+    answer_pings(host, false);
     bury_unborn(host);
     try_later(host);
 }
@@ -298,6 +329,8 @@ static void on_message(void *ctx, struct wire_message *message)
         media = find(host, message->died.id);
         if (media != NULL)
             media_on_dead(media, (int) message->died.status);
+    } else if (message->kind == WIRE_PONG && message->pong.turn == host->last_ping) {
+        answer_pings(host, true);
     }
 }
 
@@ -372,6 +405,7 @@ void media_host_stop(struct media_host **host)
         media_close(&media);
     }
     gone->is_alive = false;
+    answer_pings(gone, false);
     end_zygote(gone);
     if (gone->loop == NULL) {
         host_free(gone);

@@ -251,6 +251,8 @@ static uint64_t job_of(const struct wire_message *message)
     case WIRE_HAVE:
     case WIRE_WANT:
     case WIRE_LOG:
+    case WIRE_PING:
+    case WIRE_PONG:
     case WIRE_KIND_COUNT:
         break;
     }

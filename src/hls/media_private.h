@@ -33,6 +33,13 @@ struct media_pidfd *media_pidfd_new(uv_loop_t *loop, int *fd, void (*dead)(void 
 void media_pidfd_free(struct media_pidfd **pidfd);
 void media_pidfd_kill(const struct media_pidfd *pidfd);
 
+/* Who waits for the zygote's answer. */
+struct media_ping {
+    struct media_ping *next;
+    media_pinged_fn *done;
+    void *ctx;
+};
+
 struct media_host {
     /* fixed after start */
     char *program, *preset;
@@ -51,7 +58,8 @@ struct media_host {
     int64_t tries_ms[MEDIA_TRIES]; /* the last ones, oldest first */
     struct media *first;
     unsigned count;
-    uint64_t last_media, last_job;
+    uint64_t last_media, last_job, last_ping;
+    struct media_ping *pings; /* one question is under way for all of them */
 };
 
 struct media_job {

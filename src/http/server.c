@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/fd.h"
+#include "base/heartbeat.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "http/listen.h"
@@ -300,49 +301,18 @@ void http_stop(struct http **http, int64_t grace_ms)
 
 /* --- health --- */
 
-/* Outlives its asker when a loop is slow: counted. */
-struct heartbeat {
-    _Atomic unsigned count;
-    sem_t answered;
-};
-
-static void heartbeat_unref(void *arg)
-{
-    struct heartbeat *heartbeat = arg;
-    if (atomic_fetch_sub(&heartbeat->count, 1) != 1)
-        return;
-    sem_destroy(&heartbeat->answered);
-    mem_free(heartbeat);
-}
-
 static void answer_heartbeat(void *arg)
 {
     struct heartbeat *heartbeat = arg;
-    sem_post(&heartbeat->answered);
-    heartbeat_unref(heartbeat);
+    heartbeat_answer(&heartbeat, true);
 }
 
 bool http_is_alive(struct http *http, int64_t timeout_ms)
 {
-    struct heartbeat *heartbeat = mem_new(struct heartbeat);
-    sem_init(&heartbeat->answered, 0, 0);
-    heartbeat->count = http->worker_count + 1;
+    struct heartbeat *heartbeat = heartbeat_new(http->worker_count);
     for (unsigned i = 0; i < http->worker_count; i++)
         mailbox_post(loop_mailbox(http->workers[i].loop), answer_heartbeat, heartbeat);
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000;
-    until.tv_nsec += timeout_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    unsigned answers = 0;
-    while (answers < http->worker_count &&
-           sem_clockwait(&heartbeat->answered, CLOCK_MONOTONIC, &until) == 0)
-        answers++;
-    heartbeat_unref(heartbeat);
-    return answers == http->worker_count;
+    return heartbeat_wait(&heartbeat, timeout_ms);
 }
 
 /* --- counters --- */

@@ -88,6 +88,49 @@ def test_a_killed_media_process_is_replaced_and_nobody_else_notices(folder):
         hls.parse_segment(fetch(server, other[1]).body)
 
 
+def health(server):
+    answer = server.get("/healthz")
+    assert answer.status == (200 if answer.json["ok"] else 503)
+    return {c["name"]: c["ok"] for c in answer.json["checks"]}
+
+
+def until_media_is(server, ok):
+    deadline = time.monotonic() + 10 * SLOW
+    while health(server)["media"] != ok:
+        assert time.monotonic() < deadline, server.get("/healthz").json
+        time.sleep(0.02)
+
+
+def test_a_zygote_that_hangs_or_dies_is_said_and_started_again(folder):
+    """Decision 19: three starts a minute, and /healthz says when there is none."""
+    add(folder, "plain.mkv")
+    with Server(folder) as server:
+        path = segments_of(server, server.files()["plain.mkv"][0], "video-copy")[0]
+        assert health(server) == {"loops": True, "media": True, "store": True}
+
+        def zygote():
+            [pid] = [p for p, words in server.pids().items()
+                     if words == "matinee-media\0zygote\0" and p not in media_processes(server)]
+            return pid
+
+        first = zygote()
+        os.kill(first, signal.SIGSTOP)
+        assert health(server) == {"loops": True, "media": False, "store": True}
+        os.kill(first, signal.SIGCONT)
+        until_media_is(server, True)
+        os.kill(first, signal.SIGKILL)
+        until_media_is(server, True)
+        assert zygote() != first
+        assert fetch(server, path).status == 200
+        os.kill(zygote(), signal.SIGKILL)
+        until_media_is(server, True)
+        os.kill(zygote(), signal.SIGKILL)  # the third start, the server's own counted
+        until_media_is(server, False)
+        time.sleep(0.5)
+        assert health(server) == {"loops": True, "media": False, "store": True}
+        assert server.get("/api/v1/library").status == 200, "all else goes on"
+
+
 def test_a_server_that_is_killed_leaves_nothing_running_and_starts_again(folder):
     add(folder, "plain.mkv")
     data = tempfile.mkdtemp(prefix="matinee-data-")

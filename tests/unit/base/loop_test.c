@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Tests of base/loop.c, base/mailbox.c and base/pool.c. */
+/* Tests of base/loop.c, base/mailbox.c, base/pool.c and base/heartbeat.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "base/heartbeat.h"
 #include "base/loop.h"
 #include "base/pool.h"
 
@@ -124,12 +125,49 @@ static void a_full_pool_says_busy_and_finishes_what_it_took(void **state)
     sem_destroy(&gate.open);
 }
 
+static void answer_well(void *arg)
+{
+    struct heartbeat *heartbeat = arg;
+    heartbeat_answer(&heartbeat, true);
+}
+
+static void answer_ill(void *arg)
+{
+    struct heartbeat *heartbeat = arg;
+    heartbeat_answer(&heartbeat, false);
+}
+
+static void a_heartbeat_wants_every_answer(void **state)
+{
+    enum { LONG_MS = 60000, SHORT_MS = 20 };
+    (void) state;
+    struct loop *loop = NULL;
+    assert_int_equal(loop_start("test", &loop), OK);
+    struct heartbeat *heartbeat = heartbeat_new(2);
+    mailbox_post(loop_mailbox(loop), answer_well, heartbeat);
+    mailbox_post(loop_mailbox(loop), answer_well, heartbeat);
+    assert_true(heartbeat_wait(&heartbeat, LONG_MS));
+    assert_null(heartbeat);
+    heartbeat = heartbeat_new(2);
+    mailbox_post(loop_mailbox(loop), answer_ill, heartbeat);
+    mailbox_post(loop_mailbox(loop), answer_well, heartbeat);
+    assert_false(heartbeat_wait(&heartbeat, LONG_MS));
+    /* One that answers too late finds something to answer to. */
+    heartbeat = heartbeat_new(2);
+    struct heartbeat *late = heartbeat;
+    mailbox_post(loop_mailbox(loop), answer_well, heartbeat);
+    assert_false(heartbeat_wait(&heartbeat, SHORT_MS));
+    heartbeat_answer(&late, true);
+    loop_stop(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tasks_of_a_thread_run_in_the_order_posted),
         cmocka_unit_test(a_call_waits_for_its_end),
         cmocka_unit_test(a_full_pool_says_busy_and_finishes_what_it_took),
+        cmocka_unit_test(a_heartbeat_wants_every_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,6 +207,59 @@ static void replaces_a_zygote_that_hangs(void **state)
     assert_int_not_equal(parent_of(media_pid(stage->media)), zygote);
 }
 
+struct pinged {
+    unsigned calls, answered;
+};
+
+static void on_pinged(void *ctx, bool answered)
+{
+    struct pinged *pinged = ctx;
+    pinged->calls++;
+    pinged->answered += answered;
+}
+
+static void run_until_pinged(struct stage *stage, const struct pinged *pinged, unsigned calls)
+{
+    int64_t deadline = clock_mono_ms() + STAGE_GIVEN_UP_MS;
+    while (pinged->calls < calls && clock_mono_ms() < deadline)
+        uv_run(&stage->loop, UV_RUN_ONCE);
+    assert_int_equal(pinged->calls, calls);
+}
+
+/* One that stands still is not said to answer, and all who asked hear when it does or is dead. */
+static void hears_whether_the_zygote_answers(void **state)
+{
+    struct stage *stage = *state;
+    struct pinged pinged = {0};
+    assert_int_equal(media_host_ping(stage->host, on_pinged, &pinged), OK);
+    assert_int_equal(media_host_ping(stage->host, on_pinged, &pinged), OK);
+    assert_int_equal(pinged.calls, 0);
+    run_until_pinged(stage, &pinged, 2);
+    assert_int_equal(pinged.answered, 2);
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    pid_t zygote = parent_of(media_pid(stage->media));
+    media_close(&stage->media);
+    kill(zygote, SIGSTOP);
+    assert_int_equal(media_host_ping(stage->host, on_pinged, &pinged), OK);
+    run_for(stage, 100);
+    assert_int_equal(pinged.calls, 2);
+    kill(zygote, SIGCONT);
+    run_until_pinged(stage, &pinged, 3);
+    assert_int_equal(pinged.answered, 3);
+    kill(zygote, SIGSTOP);
+    assert_int_equal(media_host_ping(stage->host, on_pinged, &pinged), OK);
+    kill(zygote, SIGKILL);
+    run_until_pinged(stage, &pinged, 4);
+    assert_int_equal(pinged.answered, 3);
+    assert_int_equal(media_host_ping(stage->host, on_pinged, &pinged), ERR_BUSY);
+    run_until_alive(stage);
+    assert_int_equal(media_host_ping(stage->host, on_pinged, &pinged), OK);
+    media_host_stop(&stage->host);
+    assert_int_equal(pinged.calls, 5);
+    assert_int_equal(pinged.answered, 3);
+}
+
 static void fails_the_unborn_of_a_dead_zygote(void **state)
 {
     struct stage *stage = *state;
@@ -307,6 +360,7 @@ int main(void)
         TEST(keeps_a_place_for_a_pidfd, fake_set_up),
         TEST(hands_over_nothing_else, fake_set_up),
         TEST(starts_a_dead_zygote_again, fake_set_up),
+        TEST(hears_whether_the_zygote_answers, fake_set_up),
         TEST(fails_the_unborn_of_a_dead_zygote, fake_set_up),
         TEST(replaces_a_zygote_that_hangs, fake_set_up_impatient),
         TEST(knows_its_sandbox, fake_set_up),
