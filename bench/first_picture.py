@@ -36,7 +36,7 @@ import media
 from server import Server
 
 # The x264 settings of the rungs, as segments/encode.c tells them: size, VBV rate (and, for one
-# second, its size), level.
+# second, its size), level. The film has bits enough that no rung is told less (rates.c).
 RUNGS = {
     "video-720p": (1280, 720, "3000k", "3.1"),
     "video-1080p": (1920, 1080, "6000k", "4.0"),
@@ -133,7 +133,7 @@ def run_ffmpeg(film, begin, length, rendition):
             command += ["-c", "copy"]
         else:
             width, height, rate, level = RUNGS[rendition]
-            x264 = "open-gop=0:scenecut=0"
+            x264 = "open-gop=0:scenecut=0:vbv-init=0.50"
             if length < SHORT_S:
                 x264 += ":rc-lookahead=3:sync-lookahead=0"
             command += ["-vf", f"scale={width}:{height}:flags=bicubic,setsar=1,format=yuv420p",

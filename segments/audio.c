@@ -44,7 +44,7 @@ struct job {
     const struct asker *asker;
     struct decoder *decoder;
     struct engine_output *output;
-    uint32_t track, rate;
+    uint32_t track, rate, bitrate;
     int64_t first, end; /* frames of the grid */
     float *samples[2];  /* from frame first - PRE_ROLL to end + TAIL */
     AVFrame *frame;
@@ -170,7 +170,7 @@ static enum err send_frame(struct job *job, size_t index)
 static enum err encode(struct job *job)
 {
     size_t frames = sample_count(job) / FRAME;
-    enum err err = encode_audio_open(job->rate, &job->encoder, &job->output->why);
+    enum err err = encode_audio_open(job->rate, job->bitrate, &job->encoder, &job->output->why);
     for (size_t i = 0; i < frames && err == OK; i++) {
         err = asker_is_gone(job->asker) ? ERR_CANCELLED : send_frame(job, i);
         if (job->asker->tick != NULL)
@@ -191,6 +191,7 @@ static void start(struct job *job, uint32_t n)
     uint32_t index = job->output->rendition;
     job->track = rendition->track;
     job->rate = rendition->timescale;
+    job->bitrate = rendition->bitrate;
     job->first = plan_segment_start(job->plan, index, n) / FRAME;
     job->end = plan_segment_start(job->plan, index, n + 1) / FRAME;
     job->frame = av_frame_alloc();

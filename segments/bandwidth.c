@@ -14,6 +14,9 @@
 /* And where the head is silent, up to what they are commonly given, bit/s of a channel. */
 #define COMMON_RATE 64000
 
+/* Where nothing tells how a film's bits are spread: over some seconds as much more than on average. */
+#define AVERAGE_TO_PEAK 2
+
 #define MAX_RATE UINT32_MAX
 
 static uint64_t rate_of(uint64_t bytes, int64_t ticks, uint32_t timescale)
@@ -205,4 +208,24 @@ void bandwidth_of_copy(struct planner *p, uint32_t rendition)
     if (r->kind == PLAN_VIDEO && p->plan->container == CONTAINER_MKV)
         take_sound_off_average(p, r);
     pieces_fini(&pieces);
+}
+
+/* All bytes of the film over all its time, less its sound. */
+static uint64_t average_of_picture(const struct planner *p)
+{
+    const struct plan *plan = p->plan;
+    double all = (double) plan->source_size * 8 * plan->timescale / (double) plan->end;
+    double sound = 8 * (sound_rate(p, true) + sound_rate(p, false));
+
+    return (uint64_t) (sound < all / 2 ? all - sound : all / 2);
+}
+
+uint64_t bandwidth_of_source(const struct planner *p)
+{
+    for (uint32_t i = 0; i < p->plan->rendition_count; i++) {
+        const struct plan_rendition *r = &p->plan->renditions[i];
+        if (r->kind == PLAN_VIDEO && r->is_copy)
+            return r->bandwidth;
+    }
+    return average_of_picture(p) * AVERAGE_TO_PEAK;
 }

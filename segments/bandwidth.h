@@ -9,6 +9,10 @@
 /* Sets both rates of a copied rendition of the plan, which is complete but for them. */
 void bandwidth_of_copy(struct planner *planner, uint32_t rendition);
 
+/* What the film's picture takes at most over some seconds, bit/s: of the copy where there is one,
+ * whose rates are set; else a guess from all the film's bytes. */
+uint64_t bandwidth_of_source(const struct planner *planner);
+
 /* The largest rate, bit/s, over runs of pieces that last from half to one and a half of `target`
  * (or single pieces where none does). `bytes` of piece i, which begins at starts[i] and ends at
  * starts[i + 1], ticks of `timescale`. */

@@ -17,14 +17,15 @@
 #define KEYFRAMES_NEVER 100000 /* frames: one IDR a segment, the first */
 #define DEFAULT_THREADS 2
 
-/* What the VBV lets through, by picture size; half as much again above 30 frames a second. */
+/* What the VBV lets through at most, by picture size; half as much again above 30 frames a second. */
 static const struct rung {
     uint32_t width, height, maxrate;
 } rungs[] = {{640, 360, 800000}, {854, 480, 1400000}, {1280, 720, 3000000}, {1920, 1080, 6000000}};
 #define RUNG_COUNT (sizeof rungs / sizeof *rungs)
 
-/* The VBV's size in time: 1 s, so that segments, which each begin with a full one, stay near the
- * rung's rate (segment-engine 5: at most 2 s). */
+/* The VBV's size in time: 1 s, and segments begin with half of it, so that they stay near the rung's
+ * rate (segment-engine 5: at most 2 s): with x264's own 90 % two segments of 1 s each, as stand at
+ * the begin of a film, were announced with twice that rate. */
 #define BUFFER_S 1
 
 /* ITU-T H.264 table A-1: luma blocks a second and a picture. */
@@ -46,14 +47,14 @@ static int choose_level(const struct encode_video *settings)
     return levels[LEVEL_COUNT - 1].idc;
 }
 
-static uint32_t choose_maxrate(const struct encode_video *settings)
+uint32_t encode_video_rate(uint32_t width, uint32_t height, uint32_t fps_num, uint32_t fps_den)
 {
-    uint64_t area = (uint64_t) settings->width * settings->height;
+    uint64_t area = (uint64_t) width * height;
     size_t i = 0;
     while (i + 1 < RUNG_COUNT && area > (uint64_t) rungs[i].width * rungs[i].height)
         i++;
     uint32_t rate = rungs[i].maxrate;
-    return settings->fps_num > 30 * settings->fps_den ? rate / 2 * 3 : rate;
+    return fps_num > 30 * fps_den ? rate / 2 * 3 : rate;
 }
 
 struct encode_video encode_video_settings(const struct plan *plan,
@@ -77,7 +78,7 @@ struct encode_video encode_video_settings(const struct plan *plan,
         settings.color_primaries = settings.color_transfer = settings.color_matrix = 1;
     if (settings.color_matrix == AVCOL_SPC_RGB)
         settings.color_matrix = 1;
-    settings.maxrate = choose_maxrate(&settings);
+    settings.maxrate = rendition->bitrate;
     settings.bufsize = settings.maxrate * BUFFER_S;
     return settings;
 }
@@ -129,7 +130,7 @@ static bool is_fickle(const struct encode_video *settings)
 static void set_private(const struct encode_video *settings, AVDictionary **private)
 {
     CLEANUP(str_fini) struct str parameters = {0};
-    str_puts(&parameters, "open-gop=0:scenecut=0");
+    str_printf(&parameters, "open-gop=0:scenecut=0:vbv-init=0.%02d", ENCODE_FILLED_PERCENT);
     if (is_short(settings))
         str_printf(&parameters, ":rc-lookahead=%d:sync-lookahead=0", SHORT_LOOKAHEAD);
     if (is_fickle(settings))
@@ -258,15 +259,15 @@ uint32_t encode_audio_rate(uint32_t rate)
     return aac_rates[AAC_RATE_COUNT - 1];
 }
 
-/* ISO 14496-3 4.5.3.3: at most 6144 bits a frame and channel. */
-static int64_t choose_audio_bitrate(uint32_t rate)
+/* Half of what ISO 14496-3 4.5.3.3 allows: 6144 bits a frame and channel. */
+uint32_t encode_audio_most(uint32_t rate)
 {
-    int64_t most = (int64_t) 6144 * TRANSCODE_AUDIO_CHANNELS * rate / TRANSCODE_AUDIO_FRAME;
-    int64_t half = most / 2;
-    return half < TRANSCODE_AUDIO_BITRATE ? half : TRANSCODE_AUDIO_BITRATE;
+    return (uint32_t) ((uint64_t) 6144 * TRANSCODE_AUDIO_CHANNELS * rate / TRANSCODE_AUDIO_FRAME) /
+           2;
 }
 
-enum err encode_audio_open(uint32_t rate, struct AVCodecContext **out, struct why *why)
+enum err encode_audio_open(uint32_t rate, uint32_t bitrate, struct AVCodecContext **out,
+                           struct why *why)
 {
     const AVCodec *codec = avcodec_find_encoder_by_name("aac");
     if (codec == NULL)
@@ -277,7 +278,7 @@ enum err encode_audio_open(uint32_t rate, struct AVCodecContext **out, struct wh
     encoder->sample_fmt = AV_SAMPLE_FMT_FLTP;
     encoder->sample_rate = (int) rate;
     encoder->time_base = (AVRational){1, (int) rate};
-    encoder->bit_rate = choose_audio_bitrate(rate);
+    encoder->bit_rate = bitrate;
     encoder->thread_count = 1;
     encoder->flags |= (int) (AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT);
     av_channel_layout_default(&encoder->ch_layout, TRANSCODE_AUDIO_CHANNELS);

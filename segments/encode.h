@@ -16,7 +16,7 @@
 
 /* Rises whenever encoders are told something else: it stands in the version of the engine, and so in
  * the URLs (decision 2). */
-#define ENCODE_SETTINGS 3
+#define ENCODE_SETTINGS 4
 
 struct AVCodecContext;
 
@@ -47,8 +47,16 @@ uint32_t encode_video_reorder(const struct AVCodecContext *encoder);
 MUST_CHECK enum err encode_video_append(const uint8_t *bytes, size_t size, struct str *out,
                                         uint32_t *appended);
 
+/* The VBV rate that pictures of such a size and frame rate need, bit/s. */
+uint32_t encode_video_rate(uint32_t width, uint32_t height, uint32_t fps_num, uint32_t fps_den);
+/* How full x264 is told that the VBV's buffer is where a segment begins, in percent. */
+#define ENCODE_FILLED_PERCENT 50
+
 /* BAD_MEDIA: no such rate. */
-MUST_CHECK enum err encode_audio_open(uint32_t rate, struct AVCodecContext **out, struct why *why);
+MUST_CHECK enum err encode_audio_open(uint32_t rate, uint32_t bitrate, struct AVCodecContext **out,
+                                      struct why *why);
+/* The most that the coder makes good use of at this rate, bit/s. */
+uint32_t encode_audio_most(uint32_t rate);
 /* The nearest rate AAC has (ISO 14496-3 1.6.3.4) that is not below `rate`; 48000 beyond. */
 uint32_t encode_audio_rate(uint32_t rate);
 

@@ -17,7 +17,7 @@
 #include "base/why.h"
 
 /* Goes up with every change of the cut algorithm, of the record, or of what encoders are told. */
-#define PLAN_VERSION        1
+#define PLAN_VERSION        2
 #define PLAN_OFFSET_S       10
 #define PLAN_MAX_CUTS       100000
 #define PLAN_MAX_HOURS      48
@@ -86,7 +86,8 @@ struct plan_track {
 
 /* One playable form of one track. */
 struct plan_rendition {
-    char name[24]; /* "video-copy" "video-720p" "audio-1-aac" "audio-2-copy" "subtitle-1" */
+    char name[24]; /* "video-copy" "video-720p" "audio-1-aac" "audio-2-copy" "subtitle-1";
+                    * "audio-1-aac-low": for the road, in few bits */
     enum plan_kind kind;
     bool is_copy;
     uint32_t track;     /* index into tracks */
@@ -96,6 +97,7 @@ struct plan_rendition {
     uint32_t width, height;                /* displayed size; RESOLUTION */
     uint32_t channels;                     /* as delivered */
     uint32_t bandwidth, average_bandwidth; /* bit/s, decision 14 */
+    uint32_t bitrate;    /* what its encoder is told, bit/s: of a picture the VBV's; 0: a copy */
     bool is_independent; /* every segment begins with an IDR, or an IRAP without RASL, as sampled */
     char video_range[4]; /* "SDR" "PQ" "HLG"; "" for audio */
     uint8_t *init;       /* ftyp + moov, owned by the plan; NULL for subtitles */

@@ -175,6 +175,7 @@ static void walk_rendition(struct walk *walk, struct plan_rendition *r)
     WALK(walk, r->channels);
     WALK(walk, r->bandwidth);
     WALK(walk, r->average_bandwidth);
+    WALK(walk, r->bitrate);
     walk_flag(walk, &r->is_independent);
     walk_text(walk, r->video_range, sizeof r->video_range);
     walk_blob(walk, &r->init, &r->init_size, PLAN_MAX_INIT);

@@ -10,6 +10,7 @@
 #define MAX_SIDE      32768u
 #define MAX_CHANNELS  64u
 #define MAX_FPS       300u
+#define MAX_BITRATE   100000000u
 #define MAX_TIME_NS   (INT64_C(1000000000) * 3600 * 24 * 365) /* sources may count from anywhere */
 
 PRINTF_LIKE(3, 4)
@@ -121,6 +122,16 @@ static enum err check_shared_cuts(const struct plan *plan, struct why *why)
     return OK;
 }
 
+/* "audio-1-aac-low" stands behind its "audio-1-aac". */
+static bool is_low_of(const struct plan *plan, const struct plan_rendition *r, const char *name)
+{
+    size_t length = strlen(name);
+    int usual = plan_find(plan, name);
+
+    return usual >= 0 && &plan->renditions[usual] < r && r->kind == PLAN_AUDIO && !r->is_copy &&
+           strncmp(r->name, name, length) == 0 && strcmp(r->name + length, "-low") == 0;
+}
+
 /* "audio-2-aac": the names follow from what they name (decision 3). */
 static bool is_name(const struct plan *plan, const struct plan_rendition *r)
 {
@@ -135,7 +146,7 @@ static bool is_name(const struct plan *plan, const struct plan_rendition *r)
         snprintf(name, sizeof name, "audio-%u-%s", number, r->is_copy ? "copy" : "aac");
     else
         snprintf(name, sizeof name, "subtitle-%u", number);
-    return strcmp(name, r->name) == 0;
+    return strcmp(name, r->name) == 0 || is_low_of(plan, r, name);
 }
 
 static enum err check_video(const struct plan *plan, const struct plan_rendition *r,
@@ -201,6 +212,8 @@ enum err plan_check_rendition(const struct plan *plan, uint32_t rendition, struc
         return bad(why, r->name, "its codec is not told");
     if ((r->kind == PLAN_SUBTITLE) != (r->init_size == 0))
         return bad(why, r->name, "its initial segment");
+    if ((r->is_copy || r->kind == PLAN_SUBTITLE) != (r->bitrate == 0) || r->bitrate > MAX_BITRATE)
+        return bad(why, r->name, "a bit rate of %u", r->bitrate);
     if (r->kind == PLAN_VIDEO)
         err = check_video(plan, r, why);
     else if (r->kind == PLAN_AUDIO)

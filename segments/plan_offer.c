@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "segments/bandwidth.h"
 #include "segments/init.h"
@@ -170,6 +171,7 @@ static enum err offer_rung(struct planner *p, uint32_t height, uint32_t *delay, 
     r->width = even((uint64_t) shown_width * height / shown_height);
     r->is_independent = true;
     snprintf(r->video_range, sizeof r->video_range, "SDR");
+    r->bitrate = transcode_video_bitrate(p->plan, r, 0);
     err = describe(p, r, delay, why);
     if (err != OK)
         drop_last(p->plan);
@@ -317,44 +319,79 @@ static void offer_audio_copy(struct planner *p, uint32_t track)
     drop_last(plan);
 }
 
-static void offer_audio(struct planner *p, uint32_t track)
+/* One AAC of the sound, of at most this bit rate. */
+static enum err offer_aac(struct planner *p, uint32_t track, uint32_t bitrate, const char *suffix,
+                          struct why *why)
 {
     struct plan *plan = p->plan;
-    struct plan_track *t = &plan->tracks[track];
-    const char *refusal = transcode_refusal(t);
-    struct plan_rendition *r = NULL;
-    struct why why = {0};
+    const struct plan_track *t = &plan->tracks[track];
+    struct plan_rendition *r = add(plan, PLAN_AUDIO, track);
     uint32_t delay = 0;
+    enum err err;
+
+    if (r == NULL)
+        return why_set(why, ERR_LIMIT, NULL, "there is too much sound in it");
+    snprintf(r->name, sizeof r->name, "audio-%u-aac%s", t->number, suffix);
+    r->is_independent = true;
+    r->timescale = transcode_audio_rate(t);
+    r->channels = TRANSCODE_AUDIO_CHANNELS;
+    r->bitrate = transcode_audio_bitrate(r, bitrate);
+    err = describe(p, r, &delay, why);
+    if (err != OK)
+        drop_last(plan);
+    return err;
+}
+
+static void offer_audio(struct planner *p, uint32_t track)
+{
+    struct plan_track *t = &p->plan->tracks[track];
+    const char *refusal = transcode_refusal(t);
+    struct why why = {0};
+    enum err err;
 
     offer_audio_copy(p, track);
-    if (refusal[0] == '\0')
-        r = add(plan, PLAN_AUDIO, track);
+    if (refusal[0] != '\0')
+        err = why_set(&why, ERR_NOT_FOUND, NULL, "%s", refusal);
     else
-        why_set(&why, ERR_NOT_FOUND, NULL, "%s", refusal);
-    if (r != NULL) {
-        snprintf(r->name, sizeof r->name, "audio-%u-aac", t->number);
-        r->is_independent = true;
-        r->timescale = transcode_audio_rate(t);
-        r->channels = TRANSCODE_AUDIO_CHANNELS;
-        if (describe(p, r, &delay, &why) == OK)
-            return;
-        drop_last(plan);
-    }
-    if (t->copy_refused[0] != '\0')
+        err = offer_aac(p, track, TRANSCODE_AUDIO_BITRATE, "", &why);
+    if (err != OK && t->copy_refused[0] != '\0')
         planner_refuse(t, "%s", why.text);
+}
+
+/* Rule 36: for the road. Behind all that is needed more, should there be too many renditions. */
+static void offer_low(struct planner *p)
+{
+    uint32_t count = p->plan->rendition_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct plan_rendition r = p->plan->renditions[i];
+        struct why why = {0};
+        if (r.kind != PLAN_AUDIO || r.is_copy || r.bitrate <= TRANSCODE_AUDIO_LOW_BITRATE)
+            continue;
+        if (offer_aac(p, r.track, TRANSCODE_AUDIO_LOW_BITRATE, "-low", &why) != OK)
+            log_debug("segments.plan", log_str("rendition", r.name), log_str("why", why.text));
+    }
 }
 
 /* --- all -------------------------------------------------------------------------------------- */
 
+/* Copies first: what the source takes bounds what is made of it. */
 static void set_rates(struct planner *p)
 {
+    uint64_t source_peak;
+
+    for (uint32_t i = 0; i < p->plan->rendition_count; i++) {
+        if (p->plan->renditions[i].is_copy)
+            bandwidth_of_copy(p, i);
+    }
+    source_peak = bandwidth_of_source(p);
     for (uint32_t i = 0; i < p->plan->rendition_count; i++) {
         struct plan_rendition *r = &p->plan->renditions[i];
         struct transcode_rates rates;
-        if (r->is_copy) {
-            bandwidth_of_copy(p, i);
+        if (r->is_copy)
             continue;
-        }
+        if (r->kind == PLAN_VIDEO)
+            r->bitrate = transcode_video_bitrate(p->plan, r, source_peak);
         rates = transcode_rates(p->plan, r);
         r->bandwidth = rates.peak;
         r->average_bandwidth = rates.average;
@@ -371,6 +408,7 @@ enum err plan_offer(struct planner *p, struct why *why)
     }
     if (p->plan->rendition_count == 0)
         return planner_nothing_plays(p, why);
+    offer_low(p);
     set_rates(p);
     return OK;
 }

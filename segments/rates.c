@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Bit rates of transcodes, from what bounds their encoders (decision 14). */
+/* Bit rates of transcodes: what their encoders are told, and what follows from it for a playlist
+ * (decision 14). */
+#include <math.h>
+
 #include "segments/encode.h"
 #include "segments/transcode.h"
 
-/* x264 starts each segment with a buffer filled to 0.9 of its size; what the rate control misses
- * by, and Annex B's emulation bytes, stay within 5 %. */
-#define FILLED_PERCENT 90
-#define SPARE_PERCENT  5
+/* What the rate control misses by, and Annex B's emulation bytes, stay within 5 %. */
+#define SPARE_PERCENT 5
+
+/* Pictures of half the size take more than half the bits: area to this power. */
+#define SIZE_POWER 0.75
+/* Of what a size needs, this much is never gone below: each segment begins with a whole picture,
+ * however little moves in the source. */
+#define LEAST_SHARE 4
 
 /* moof, mdat and styp headers: bytes of each part and of each sample in it (mux.h). */
 #define HEADER_BYTES       200
@@ -58,10 +65,57 @@ static struct transcode_rates video_rates(const struct plan *plan,
     struct encode_video settings = encode_video_settings(plan, rendition, &none);
     uint64_t fps = settings.fps_num / settings.fps_den + 1;
     uint64_t headers = header_bits_per_s(fps, VIDEO_SAMPLE_BYTES, VIDEO_PART_DIVISOR);
-    uint64_t burst = settings.bufsize * starts_per_s(plan) / 1000000 * FILLED_PERCENT / 100;
+    uint64_t burst = settings.bufsize * starts_per_s(plan) / 1000000 * ENCODE_FILLED_PERCENT / 100;
     uint64_t peak = (settings.maxrate + burst) * (100 + SPARE_PERCENT) / 100 + headers;
     uint64_t average = (uint64_t) settings.maxrate * AVERAGE_PERCENT / 100 + headers;
     return (struct transcode_rates){.average = clamp(average), .peak = clamp(peak)};
+}
+
+/* How many bits of H.264, at our speed and with our many key frames, say what one of the source
+ * says, in percent. */
+static unsigned price_of(enum plan_codec codec)
+{
+    switch (codec) {
+    case CODEC_H264:
+        return 150;
+    case CODEC_HEVC:
+        return 250;
+    case CODEC_VP9:
+        return 220;
+    case CODEC_AV1:
+        return 300;
+    case CODEC_OTHER: /* MPEG-2, MPEG-4, VC-1: none is as good */
+    case CODEC_AAC:
+    case CODEC_AC3:
+    case CODEC_EAC3:
+    case CODEC_FLAC:
+    case CODEC_OPUS:
+    case CODEC_MP3:
+    case CODEC_COUNT:
+        break;
+    }
+    return 100;
+}
+
+uint32_t transcode_video_bitrate(const struct plan *plan, const struct plan_rendition *rendition,
+                                 uint64_t source_peak)
+{
+    const struct plan_track *track = &plan->tracks[rendition->track];
+    uint32_t usual =
+        encode_video_rate(rendition->width, rendition->height, plan->fps_num, plan->fps_den);
+    double area = (double) rendition->width * rendition->height;
+    double source_area = (double) track->width * track->height;
+    double share = source_area > area ? pow(area / source_area, SIZE_POWER) : 1;
+    double useful = (double) source_peak * price_of(track->codec) / 100 * share;
+    if (source_peak == 0 || useful >= usual)
+        return usual;
+    return useful > usual / LEAST_SHARE ? (uint32_t) useful : usual / LEAST_SHARE;
+}
+
+uint32_t transcode_audio_bitrate(const struct plan_rendition *rendition, uint32_t wanted)
+{
+    uint32_t most = encode_audio_most(rendition->timescale);
+    return wanted < most ? wanted : most;
 }
 
 /* The AAC coder keeps its rate over a segment; its frames borrow little. */
@@ -70,8 +124,8 @@ static struct transcode_rates audio_rates(const struct plan_rendition *rendition
     uint64_t frames = rendition->timescale / TRANSCODE_AUDIO_FRAME + 1;
     uint64_t headers = header_bits_per_s(frames, AUDIO_SAMPLE_BYTES, AUDIO_PART_DIVISOR);
     return (struct transcode_rates){
-        .average = clamp(TRANSCODE_AUDIO_BITRATE + headers),
-        .peak = clamp((uint64_t) TRANSCODE_AUDIO_BITRATE * 5 / 4 + headers),
+        .average = clamp(rendition->bitrate + headers),
+        .peak = clamp((uint64_t) rendition->bitrate * 5 / 4 + headers),
     };
 }
 

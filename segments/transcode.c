@@ -144,7 +144,7 @@ static enum err describe_audio(const struct plan_rendition *rendition,
                                struct transcode_description *out, struct why *why)
 {
     AVCodecContext *encoder = NULL;
-    enum err err = encode_audio_open(rendition->timescale, &encoder, why);
+    enum err err = encode_audio_open(rendition->timescale, rendition->bitrate, &encoder, why);
     if (err != OK)
         return err;
     out->extradata_size = encoder->extradata_size > 0 ? (size_t) encoder->extradata_size : 0;

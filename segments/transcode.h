@@ -21,6 +21,9 @@
 #define TRANSCODE_AUDIO_FRAME    1024
 #define TRANSCODE_AUDIO_CHANNELS 2
 #define TRANSCODE_AUDIO_BITRATE  192000
+/* With headers and what the coder borrows, a variant of it alone stays below the 192 kbit/s that
+ * hls-engines 4, rule 36 wants for the road. */
+#define TRANSCODE_AUDIO_LOW_BITRATE 128000
 
 /* Appends what encodes and with which settings: "x264-164 lavc-59.37.100 ...". */
 void transcode_version(const struct engine_options *options, struct str *out);
@@ -36,6 +39,14 @@ MUST_CHECK enum err transcode_identify(const struct reader *reader, struct plan 
 /* The sample rate of the track's AAC: rendition.timescale. */
 uint32_t transcode_audio_rate(const struct plan_track *track);
 
+/* What the encoder of a transcoded picture is told (rendition.bitrate), whose width and height are
+ * set: what pictures of that size need, and no more than such a source can use: `source_peak` bit/s
+ * are its own most over some seconds; 0: not known. */
+uint32_t transcode_video_bitrate(const struct plan *plan, const struct plan_rendition *rendition,
+                                 uint64_t source_peak);
+/* The same of sound at rendition.timescale; at most `wanted`. */
+uint32_t transcode_audio_bitrate(const struct plan_rendition *rendition, uint32_t wanted);
+
 /* What an encoder will put into the init segment. */
 struct transcode_description {
     uint8_t *extradata; /* avcC (ISO 14496-15 5.3.3.1) or AudioSpecificConfig */
@@ -45,8 +56,8 @@ struct transcode_description {
     uint8_t color_primaries, color_transfer, color_matrix;
 };
 
-/* Describes the media of a transcoded rendition whose kind, track, width, height, channels and
- * timescale are set; needs the plan's tracks, fps and timescale, not its cuts. The same parameters
+/* Describes the media of a transcoded rendition whose kind, track, width, height, channels, bitrate
+ * and timescale are set; needs the plan's tracks, fps and timescale, not its cuts. The same parameters
  * give the same bytes. BAD_MEDIA: no encoder takes these parameters. */
 MUST_CHECK enum err transcode_describe(const struct plan *plan,
                                        const struct plan_rendition *rendition,

@@ -5,7 +5,8 @@
  * the same members). Group "aac" always exists: stereo AAC, the copy where the source is that
  * already. Group "ac3" has the AC-3 copies, and AAC for the tracks that are something else. Each
  * video stands once per group; the wanted one first. Without video the audio renditions are the
- * variants themselves. */
+ * variants themselves. Native players have one more variant, last: the sound alone in few bits, for
+ * the road (hls-engines 4, rule 36). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "hls/playlist_private.h"
 
 enum { MAX_GROUPS = 8, NO_RENDITION = -1, STEREO = 2 };
+enum { LOW_MOST = 192000 }; /* bit/s; rule 36 */
 
 struct group {
     char id[20];
@@ -29,6 +31,8 @@ struct master {
     uint32_t audio_count, audio_default;
     struct group groups[MAX_GROUPS];
     uint32_t group_count;
+    struct group low; /* native only: for the road */
+    bool has_low;
     uint32_t videos[PLAN_MAX_RENDITIONS]; /* renditions, the wanted first */
     uint32_t video_count;
     uint32_t subtitle_count;
@@ -110,6 +114,15 @@ static void find_audio(struct master *master)
     }
 }
 
+static void set_member(const struct master *master, struct group *group, uint32_t i, int member)
+{
+    const struct plan_rendition *rendition = &master->plan->renditions[member];
+    group->members[i] = (uint32_t) member;
+    group->peak = rendition->bandwidth > group->peak ? rendition->bandwidth : group->peak;
+    group->average = rendition->average_bandwidth > group->average ? rendition->average_bandwidth
+                                                                   : group->average;
+}
+
 static void add_group(struct master *master, const char *id, enum plan_codec codec)
 {
     struct group *group = &master->groups[master->group_count++];
@@ -118,14 +131,27 @@ static void add_group(struct master *master, const char *id, enum plan_codec cod
         uint32_t track = master->audio[i];
         int copy = codec == master->plan->tracks[track].codec ? find_rendition(master, track, true)
                                                               : NO_RENDITION;
-        int member = copy >= 0 ? copy : find_fallback(master, track);
-        const struct plan_rendition *rendition = &master->plan->renditions[member];
-        group->members[i] = (uint32_t) member;
-        group->peak = rendition->bandwidth > group->peak ? rendition->bandwidth : group->peak;
-        group->average = rendition->average_bandwidth > group->average
-                             ? rendition->average_bandwidth
-                             : group->average;
+        set_member(master, group, i, copy >= 0 ? copy : find_fallback(master, track));
     }
+}
+
+/* Every track in the fewest bits that there are of it. */
+static void make_low(struct master *master)
+{
+    struct group *group = &master->low;
+    snprintf(group->id, sizeof group->id, "aac-low");
+    for (uint32_t i = 0; i < master->audio_count; i++) {
+        char name[sizeof master->plan->renditions->name];
+        snprintf(name, sizeof name, "audio-%" PRIu32 "-aac-low",
+                 master->plan->tracks[master->audio[i]].number);
+        int low = plan_find(master->plan, name);
+        int other = find_fallback(master, master->audio[i]);
+        bool is_less = low >= 0 && master->plan->renditions[low].bandwidth <
+                                       master->plan->renditions[other].bandwidth;
+        set_member(master, group, i, is_less ? low : other);
+    }
+    master->has_low =
+        master->client->is_native && master->audio_count > 0 && group->peak <= LOW_MOST;
 }
 
 /* True when some track's copy in `codec` adds something to group "aac". */
@@ -367,6 +393,14 @@ static void put_variants(const struct master *master, const char *suffix, struct
         put_variant(master, NO_RENDITION, &master->groups[g], suffix, out);
 }
 
+/* Rule 36; where the sound is all there is, and small as it is, a second time would be no help. */
+static bool needs_low(const struct master *master)
+{
+    return master->has_low &&
+           (master->video_count > 0 || master->low.members[master->audio_default] !=
+                                           master->groups[0].members[master->audio_default]);
+}
+
 /* Native players drop a variant that fails them: there is always a second (player.md 5). */
 static bool needs_double(const struct master *master)
 {
@@ -390,10 +424,14 @@ static void write_master(struct master *master, struct str *out)
     for (uint32_t g = 0; g < master->group_count; g++)
         if (master->video_count > 0 || master->audio_count > 1)
             put_audio_group(master, &master->groups[g], out);
+    if (needs_low(master) && master->audio_count > 1)
+        put_audio_group(master, &master->low, out);
     put_subtitles(master, out);
     put_variants(master, "", out);
     if (needs_double(master))
         put_variants(master, "-b", out);
+    if (needs_low(master))
+        put_variant(master, NO_RENDITION, &master->low, "", out);
     for (uint32_t i = 0; i < master->plan->track_count; i++)
         str_fini(&master->names[i]);
 }
@@ -406,6 +444,7 @@ bool playlist_master(const struct film *film, const struct playlist_client *clie
     master->client = client;
     find_audio(master);
     make_groups(master);
+    make_low(master);
     find_videos(master);
     if (master->video_count == 0 && (master->group_count == 0 || has_video(film->plan)))
         return false;

@@ -19,7 +19,7 @@ import codecs_of_init as codecs
 import films
 import hls
 from server import FULL, Server
-from survey import Survey, presentation
+from survey import Rendition, Survey, presentation
 
 GENERATED = ["plain.mkv", "plain.mp4", "ac3.mkv", "eac3.mp4", "opus.mkv", "flac.mkv", "hevc.mkv",
              "opengop.mkv", "mpeg2.ts", "sound.flac", "longgop.mkv"]
@@ -391,6 +391,15 @@ def test_rule_33_score(film):
     """A 9.19: on all or none."""
     for master in (film.master, film.native):
         assert len({"SCORE" in v.attrs for v in master.variants}) == 1
+
+
+def test_rule_36_a_variant_for_the_road(film):
+    """A 9.20: one of at most 192 kbit/s, where sound alone will do; and it keeps to that."""
+    low = [v for v in film.native.variants if int(v.attrs["BANDWIDTH"]) <= 192000]
+    assert low or not film.master.media, [v.attrs["BANDWIDTH"] for v in film.native.variants]
+    for v in low:
+        r = Rendition(film.film, v.uri.split("/")[0], v.uri)
+        assert r.peak(r.playlist.target) <= int(v.attrs["BANDWIDTH"]), r.name
 
 
 # --- pictures ---------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ static inline struct plan_rendition *fixture_rendition(struct plan *plan, const 
                                          .track = track,
                                          .bandwidth = bandwidth,
                                          .average_bandwidth = bandwidth / 2,
+                                         .bitrate = is_copy ? 0 : bandwidth / 2,
                                          .is_independent = true};
     snprintf(rendition->name, sizeof rendition->name, "%s", name);
     snprintf(rendition->codecs, sizeof rendition->codecs, "%s", codecs);
@@ -68,6 +69,8 @@ static inline struct plan_rendition *fixture_rendition(struct plan *plan, const 
     if (rendition->kind != PLAN_SUBTITLE) {
         rendition->init = mem_dup(init, sizeof init - 1);
         rendition->init_size = sizeof init - 1;
+    } else {
+        rendition->bitrate = 0;
     }
     return rendition;
 }

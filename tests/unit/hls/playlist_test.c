@@ -327,6 +327,46 @@ static void sound_only_films_have_audio_variants(void **state)
     film_unref(&film);
 }
 
+/* Rule 36: for the road the sound alone, in at most 192 kbit/s; to native players only. */
+static void native_players_have_a_variant_for_the_road(void **state)
+{
+    (void) state;
+    struct plan *plan = fixture_plan();
+    uint32_t video = fixture_track(plan, PLAN_VIDEO, CODEC_H264, "h264", 1);
+    uint32_t audio = fixture_track(plan, PLAN_AUDIO, CODEC_AC3, "ac3", 1);
+    fixture_rendition(plan, "video-copy", video, true, "avc1.64001f", 6000000);
+    fixture_rendition(plan, "audio-1-aac", audio, false, "mp4a.40.2", 250000);
+    struct film *film = fixture_film(&plan, "x264-1");
+    struct str text = {0};
+    master_of(film, &native, &text);
+    lacks(str_text(&text), "CODECS=\"mp4a.40.2\""); /* it is too much for that */
+    film_unref(&film);
+    plan = fixture_plan();
+    video = fixture_track(plan, PLAN_VIDEO, CODEC_H264, "h264", 1);
+    audio = fixture_track(plan, PLAN_AUDIO, CODEC_AC3, "ac3", 1);
+    uint32_t second = fixture_track(plan, PLAN_AUDIO, CODEC_AAC, "aac", 2);
+    fixture_rendition(plan, "video-copy", video, true, "avc1.64001f", 6000000);
+    fixture_rendition(plan, "audio-1-aac", audio, false, "mp4a.40.2", 250000);
+    fixture_rendition(plan, "audio-2-copy", second, true, "mp4a.40.2", 130000);
+    fixture_rendition(plan, "audio-2-aac", second, false, "mp4a.40.2", 250000);
+    fixture_rendition(plan, "audio-1-aac-low", audio, false, "mp4a.40.2", 170000);
+    fixture_rendition(plan, "audio-2-aac-low", second, false, "mp4a.40.2", 170000);
+    film = fixture_film(&plan, "x264-1");
+    master_of(film, &native, &text);
+    has(str_text(&text), "#EXT-X-STREAM-INF:BANDWIDTH=170000,AVERAGE-BANDWIDTH=85000,"
+                         "CODECS=\"mp4a.40.2\",AUDIO=\"aac-low\",CLOSED-CAPTIONS=NONE\n"
+                         "audio-1-aac-low/index.m3u8?");
+    assert_int_equal(count(str_text(&text), "GROUP-ID=\"aac-low\""), 2);
+    lacks(str_text(&text), "audio-2-aac-low"); /* the copy is less */
+    /* and last: players begin with the first */
+    assert_true(strstr(str_text(&text), "BANDWIDTH=170000") >
+                strstr(str_text(&text), "\nvideo-copy-b/"));
+    master_of(film, &mse, &text);
+    lacks(str_text(&text), "-low");
+    str_fini(&text);
+    film_unref(&film);
+}
+
 /* Decision 2: identity, engine and plan each change `v`; the same inputs give the same. */
 static void versions_follow_their_inputs(void **state)
 {
@@ -371,6 +411,7 @@ int main(void)
         cmocka_unit_test(names_are_unique),
         cmocka_unit_test(copies_need_the_capability),
         cmocka_unit_test(sound_only_films_have_audio_variants),
+        cmocka_unit_test(native_players_have_a_variant_for_the_road),
         cmocka_unit_test(versions_follow_their_inputs),
         cmocka_unit_test(caps_are_words),
     };

@@ -143,6 +143,9 @@ static uint32_t add_rendition(struct film *film, const struct plan_rendition *st
     struct transcode_description description = {0};
     struct why why = {{0}, {0}};
     *rendition = *start;
+    rendition->bitrate = start->kind == PLAN_VIDEO
+                             ? transcode_video_bitrate(plan, start, 0)
+                             : transcode_audio_bitrate(start, TRANSCODE_AUDIO_BITRATE);
     if (transcode_describe(plan, rendition, &options, &description, &why) != OK)
         fail_msg("%s", why.text);
     rendition->delay = description.delay;

@@ -186,6 +186,7 @@ static struct plan *make_plan(int64_t end_ms, uint32_t fps_num, uint32_t fps_den
         r->width = r->kind == PLAN_VIDEO ? 1280 : 0;
         r->height = r->kind == PLAN_VIDEO ? 720 : 0;
         r->channels = r->kind == PLAN_AUDIO ? 2 : 0;
+        r->bitrate = r->is_copy || r->kind == PLAN_SUBTITLE ? 0 : 128000;
         snprintf(r->video_range, sizeof r->video_range, "%s", r->kind == PLAN_VIDEO ? "SDR" : "");
         if (r->kind != PLAN_SUBTITLE) {
             r->init = mem_dup("init", 4);
@@ -465,6 +466,21 @@ static void spoil_rate(struct plan *p)
 {
     p->renditions[3].timescale = 0;
 }
+static void spoil_bitrate(struct plan *p)
+{
+    p->renditions[1].bitrate = 0;
+}
+
+static void spoil_copy_bitrate(struct plan *p)
+{
+    p->renditions[0].bitrate = 1000;
+}
+
+static void spoil_low_alone(struct plan *p)
+{
+    snprintf(p->renditions[3].name, sizeof p->renditions[3].name, "audio-1-aac-low");
+}
+
 static void spoil_range(struct plan *p)
 {
     memset(p->renditions[0].video_range, 0, 4);
@@ -481,11 +497,13 @@ static void spoil_anchor_time(struct plan *p)
 static void a_plan_that_lies_is_not_believed(void **state)
 {
     static spoil_fn *const spoils[] = {
-        spoil_version,      spoil_timescale, spoil_end,     spoil_rising,     spoil_first_cut,
-        spoil_shared_cut,   spoil_last_cut,  spoil_fps,     spoil_track,      spoil_kind,
-        spoil_name,         spoil_twin,      spoil_codecs,  spoil_frame_size, spoil_long_frames,
-        spoil_early_anchor, spoil_title,     spoil_utf8,    spoil_language,   spoil_rotation,
-        spoil_rate,         spoil_range,     spoil_chapter, spoil_anchor_time};
+        spoil_version,   spoil_timescale,    spoil_end,         spoil_rising,
+        spoil_first_cut, spoil_shared_cut,   spoil_last_cut,    spoil_fps,
+        spoil_track,     spoil_kind,         spoil_name,        spoil_twin,
+        spoil_codecs,    spoil_frame_size,   spoil_long_frames, spoil_early_anchor,
+        spoil_title,     spoil_utf8,         spoil_language,    spoil_rotation,
+        spoil_bitrate,   spoil_copy_bitrate, spoil_low_alone,   spoil_rate,
+        spoil_range,     spoil_chapter,      spoil_anchor_time};
 
     (void) state;
     for (size_t i = 0; i < COUNT(spoils); i++) {

@@ -223,8 +223,8 @@ static void a_cover_is_no_film(void **state)
     make("song.mp3", "-f lavfi -i sine=d=3 -i @/cover.png -map 1 -map 0 -c:v copy "
                      "-disposition:v attached_pic -c:a libmp3lame");
     open_good(&whole, "song.mp3");
-    assert_int_equal(whole.plan->rendition_count, 1);
-    assert_true(whole_has(&whole, "audio-1-aac"));
+    assert_int_equal(whole.plan->rendition_count, 2);
+    assert_true(whole_has(&whole, "audio-1-aac") && whole_has(&whole, "audio-1-aac-low"));
     assert_true(seconds(whole.plan) > 2.9 && seconds(whole.plan) < 3.2);
     whole_close(&whole);
 }
@@ -418,6 +418,68 @@ static void a_cancelled_plan_ends(void **state)
     whole_close(&whole);
 }
 
+static const struct plan_rendition *rendition_of(const struct whole *whole, const char *name)
+{
+    return &whole->plan->renditions[whole_find(whole, name)];
+}
+
+/* A rung is told no more than such a source can use, and announces what follows from that. */
+static void rungs_take_no_more_than_the_source_gives(void **state)
+{
+    static const struct {
+        const char *name, *words;
+        uint32_t least, most; /* of the 720p rung's encoder, bit/s */
+    } films[] = {/* about 0.9 Mbit/s: of H.264 half as much again, where keys stand closer */
+                 {"small.mkv", X264 "-b:v 900k -maxrate 900k -bufsize 900k -g 50", 900000, 1800000},
+                 {"small.mp4", X264 "-b:v 900k -maxrate 900k -bufsize 900k -g 50", 900000, 1800000},
+                 {"small.ts", X264 "-b:v 900k -maxrate 900k -bufsize 900k -g 50", 1500000, 3000000},
+                 /* HEVC says more in a bit */
+                 {"hevc.mkv",
+                  "-c:v libx265 -preset ultrafast -pix_fmt yuv420p -b:v 800k -x265-params "
+                  "log-level=none:vbv-maxrate=800:vbv-bufsize=800:keyint=50",
+                  1600000, 3000000},
+                 /* more than enough: what the size needs */
+                 {"large.mkv", X264 "-qp 8 -g 50", 3000000, 3000000},
+                 /* next to nothing: a picture every few seconds must still be sharp */
+                 {"still.mkv", X264 "-crf 50 -g 200", 750000, 900000}};
+
+    (void) state;
+    for (size_t i = 0; i < sizeof films / sizeof *films; i++) {
+        struct whole whole;
+        const struct plan_rendition *r;
+        CLEANUP(str_fini) struct str words = {0};
+        str_printf(&words, "-f lavfi -i testsrc2=s=1280x720:r=25:d=12 %s", films[i].words);
+        make(films[i].name, words.at);
+        open_good(&whole, films[i].name);
+        r = rendition_of(&whole, "video-720p");
+        if (r->bitrate < films[i].least || r->bitrate > films[i].most)
+            fail_msg("%s: %u bit/s", films[i].name, r->bitrate);
+        assert_true(r->bandwidth > r->bitrate && r->bandwidth < 2 * r->bitrate);
+        assert_true(r->average_bandwidth < r->bandwidth);
+        assert_true(rendition_of(&whole, "video-480p")->bitrate < r->bitrate);
+        assert_true(rendition_of(&whole, "video-360p")->bitrate < r->bitrate);
+        whole_close(&whole);
+    }
+}
+
+/* Rule 36. */
+static void sound_is_offered_for_the_road(void **state)
+{
+    struct whole whole;
+
+    (void) state;
+    make("sounds.mkv", "-f lavfi -i sine=440:r=48000:d=5 -f lavfi -i sine=440:r=8000:d=5 -map 0 "
+                       "-map 1 -c:a ac3 -c:a:1 pcm_s16le");
+    open_good(&whole, "sounds.mkv");
+    assert_int_equal(rendition_of(&whole, "audio-1-aac")->bitrate, TRANSCODE_AUDIO_BITRATE);
+    assert_int_equal(rendition_of(&whole, "audio-1-aac-low")->bitrate, 128000);
+    assert_true(rendition_of(&whole, "audio-1-aac-low")->bandwidth <= 192000);
+    /* the second is never more than that */
+    assert_true(rendition_of(&whole, "audio-2-aac")->bandwidth <= 192000);
+    assert_false(whole_has(&whole, "audio-2-aac-low"));
+    whole_close(&whole);
+}
+
 struct heard {
     unsigned calls;
     double last, widest; /* step */
@@ -576,6 +638,8 @@ int main(void)
         cmocka_unit_test(case_23_damaged_films_do_no_harm),
         cmocka_unit_test(timestamps_that_run_away_are_refused),
         cmocka_unit_test(a_cancelled_plan_ends),
+        cmocka_unit_test(rungs_take_no_more_than_the_source_gives),
+        cmocka_unit_test(sound_is_offered_for_the_road),
         cmocka_unit_test(a_scan_tells_how_far_it_is),
         cmocka_unit_test(a_film_read_to_its_end_tells_how_far_it_is),
         cmocka_unit_test(a_made_plan_comes_back_from_its_bytes),
