@@ -9,6 +9,7 @@ import resource
 import shutil
 import socket
 import struct
+import subprocess
 import tempfile
 import time
 
@@ -47,6 +48,21 @@ def put(path, data):
     return path
 
 
+def encrypted():
+    """A film whose track says that it is encrypted: in place of the ContentCompression (0x5034) that
+    mkvmerge writes stands a ContentEncodingType (0x5033, RFC 9559 5.1.4.1.31.4) of 1, and Void."""
+    path = films.FOLDER / f"stripped-{os.getpid()}.mkv"
+    plain = films.make("simple-9.mkv", SMALL[:4] + ["-c:v", "mpeg4", "-bf", "2"])
+    subprocess.run(["mkvmerge", "-q", "-o", path, "--compression", "0:mpeg4_p2", plain], check=True)
+    data = bytearray(path.read_bytes())
+    path.unlink()
+    at = data.index(b"\x62\x40") + 3  # in ContentEncoding
+    assert data[at:at + 2] == b"\x50\x34", data[at:at + 8]
+    left = data[at + 2] - 0x80 + 3 - 4
+    data[at:at + 4 + left] = b"\x50\x33\x81\1" + bytes([0xec, 0x80 + left - 2]) + bytes(left - 2)
+    return put(films.FOLDER / "encrypted.mkv", data)
+
+
 def without_index():
     """A film without Cues (RFC 9559 22.1) that takes a while to read through: before each of its
     clusters stands one of half a million empty elements (Void, RFC 8794 11.3.2)."""
@@ -61,6 +77,7 @@ def without_index():
 
 FILMS = {
     "encrypted.mp4": lambda: films.make("encrypted.mp4", SMALL + H264 + KEY),
+    "encrypted.mkv": encrypted,
     "hours.mkv": long_duration,
     "silent.mkv": lambda: films.make("silent.mkv", SMALL[:4] + H264[:6]),
     "dark.mka": lambda: films.make("dark.mka", SMALL[4:] + ["-c:a", "aac"]),
@@ -108,8 +125,9 @@ def refused(server, name):
     return title["reason"]
 
 
-def test_encrypted_tracks_are_refused_as_such(server):
-    assert "encrypted" in refused(server, "encrypted.mp4")
+@pytest.mark.parametrize("name", ["encrypted.mp4", "encrypted.mkv"])
+def test_encrypted_tracks_are_refused_as_such(server, name):
+    assert "encrypted" in refused(server, name)
 
 
 def test_a_header_that_says_39_hours_is_not_believed(server):
