@@ -15,6 +15,7 @@
 
 enum {
     POOL_THREADS = 4,
+    SEAL_THREADS = 2,
     POOL_QUEUE = 1024,
     TICK_MS = 500,
     DEFAULT_AHEAD_S = 30,
@@ -97,9 +98,12 @@ enum err hls_start(const struct hls_options *options, const struct hls_library *
     if (kind == OK)
         kind = pool_new("hls-open", POOL_THREADS, POOL_QUEUE, &hls->pool);
     if (kind == OK)
+        kind = pool_new("hls-seal", SEAL_THREADS, POOL_QUEUE, &hls->seals);
+    if (kind == OK)
         kind = loop_start("hub", &hls->loop);
     if (kind != OK) {
         pool_free(&hls->pool);
+        pool_free(&hls->seals);
         drop(&hls);
         return kind;
     }
@@ -136,6 +140,7 @@ void hls_stop(struct hls **hls)
     struct hls *stopped = *hls;
     loop_call(stopped->loop, stop_rooms, stopped);
     pool_free(&stopped->pool);
+    pool_free(&stopped->seals);
     /* After what the pool posted, and what that posted: workers and planners that end. */
     loop_call(stopped->loop, stop_host, stopped);
     loop_stop(&stopped->loop);

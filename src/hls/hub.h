@@ -24,13 +24,14 @@ struct send_budget;
 struct source_pools;
 
 /* A segment of a room. Life: idle -> (looking in the cache) -> queued -> running -> done, and back
- * to idle when it is forgotten; running -> lost (its process died) -> running alone -> done | bad. */
+ * to idle when it is forgotten; a transcode running -> sealing -> done; running -> lost (its process died) -> running alone -> done | bad. */
 #define ENTRY_STATES(S)                                                                            \
     S(IDLE, "idle")                                                                                \
     S(LOOKING, "looking")                                                                          \
     S(QUEUED, "queued")                                                                            \
     S(RUNNING, "running")                                                                          \
     S(LOST, "lost")                                                                                \
+    S(SEALING, "sealing")                                                                          \
     S(DONE, "done")
 
 #define ENTRY_STATE(name, text) ENTRY_##name,
@@ -122,7 +123,8 @@ struct hls {
     struct media_host *host;
     struct loop *loop;
     struct mailbox *mailbox;
-    struct pool *pool; /* finds, opens, the cache */
+    struct pool *pool;  /* finds, opens, the cache */
+    struct pool *seals; /* no disk keeps it from finished segments */
     struct cache *cache;
     struct send_budget *budget;
     struct source_pools *sources;

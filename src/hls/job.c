@@ -225,6 +225,7 @@ void job_want(struct entry *entry, bool is_ahead)
     case ENTRY_QUEUED:
     case ENTRY_RUNNING:
     case ENTRY_LOST:
+    case ENTRY_SEALING:
         atomic_fetch_add(&entry->room->hls->counters.joined, 1);
         break;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What job.c (states), job_run.c (what runs next), job_media.c (what a process says) and job_cache.c (the disk) share.
- * Threads: the hub's loop. */
+/* What job.c (states), job_run.c (what runs next), job_media.c (what a process says), job_seal.c (when
+ * it is made) and job_cache.c (the disk) share. Threads: the hub's loop. */
 #pragma once
 
 #include "hls/hub.h"
@@ -37,6 +37,12 @@ extern const struct media_job_events job_media_events;
 /* Decision 12: the copy is not what was announced; the film gets a plan without it. False: the
  * room was ended for it. */
 bool job_give_up_copy(struct entry *entry);
+/* Its file of `size` bytes is sealed: done. */
+void job_sealed(struct entry *entry, uint64_t size);
+
+/* --- job_seal.c --- */
+/* Ends with job_sealed or job_fail, not inside the call unless too many wait. */
+void job_seal(struct entry *entry, uint64_t size);
 
 /* --- job_cache.c --- */
 void job_hash_key(const struct film_key *film, uint32_t n, struct cache_key *out);

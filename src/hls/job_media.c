@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a media process says of a segment's job. Threads: the hub's loop. */
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,10 +10,7 @@
 #include "base/mem.h"
 #include "hls/job.h"
 
-enum {
-    RECIPE_BYTES = 1 << 20, /* of its own bytes; more stays in its memory file */
-    SEAL_TRIES = 4,         /* the kernel waits about 150 ms in each */
-};
+enum { RECIPE_BYTES = 1 << 20 }; /* of its own bytes; more stays in its memory file */
 
 static void on_pieces(void *ctx, const struct media_piece *pieces, size_t count, bool part_end)
 {
@@ -30,21 +25,6 @@ static void leave_worker(struct entry *entry)
     entry->worker = NULL;
 }
 
-/* After this not even the process that wrote it can change it (decision 21). EBUSY means that the
- * kernel still counts a reference to a page: one that is read just then stands in a processor's
- * queue until that is emptied, which each try begins with. */
-static enum err seal(int fd, struct why *why)
-{
-    for (int i = 0; i < SEAL_TRIES; i++) {
-        if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) == 0)
-            return OK;
-        if (errno != EBUSY)
-            break;
-    }
-    enum err kind = errno == EBUSY ? ERR_BUSY : ERR_IO;
-    return why_set(why, kind, NULL, "the segment cannot be sealed: %s", strerror(errno));
-}
-
 /* Copies are the same bytes whoever makes them; an encoder's may differ from make to make, so each
  * make has a tag of its own. */
 static void make_tag(const struct entry *entry, char tag[SEGMENT_TAG_SIZE])
@@ -57,18 +37,19 @@ static void make_tag(const struct entry *entry, char tag[SEGMENT_TAG_SIZE])
                  entry->n, randombytes_random(), randombytes_random());
 }
 
-/* A recipe is a few kilobytes: they move to the heap, and the memory file goes with its last
- * reader. */
-static struct segment *to_keep(struct entry *entry, uint64_t size)
+/* A recipe is a few kilobytes: they move to the heap, where its process does not reach them, and the
+ * memory file goes with its last reader. NULL: it is kept as that file. */
+static struct segment *to_recipe(struct entry *entry, uint64_t size, const char *tag)
 {
     size_t got = 0;
     if (job_is_cached(entry) || size > RECIPE_BYTES)
-        return segment_ref(entry->segment);
+        return NULL;
     uint8_t *bytes = mem_zalloc((size_t) size);
     if (fd_read_at(segment_fd(entry->segment), bytes, (size_t) size, 0, &got) != OK || got < size) {
         mem_free(bytes);
-        return segment_ref(entry->segment);
+        return NULL;
     }
+    segment_finish(entry->segment, tag);
     return segment_new_recipe(entry->segment, &bytes, (size_t) size);
 }
 
@@ -85,27 +66,37 @@ static bool is_plain(struct segment *segment, uint64_t size)
     return at == size;
 }
 
-static void on_done(void *ctx, uint64_t size)
+static void count_made(struct entry *entry)
 {
-    struct entry *entry = ctx;
-    struct room *room = entry->room;
-    struct why why = {0};
-    leave_worker(entry);
-    enum err kind = seal(segment_fd(entry->segment), &why);
-    if (kind != OK) {
-        job_fail(entry, kind, &why);
-        job_schedule(room);
-        return;
-    }
+    atomic_fetch_add(&entry->room->hls->counters.made, 1);
+    job_schedule(entry->room);
+}
+
+void job_sealed(struct entry *entry, uint64_t size)
+{
     char tag[SEGMENT_TAG_SIZE];
     make_tag(entry, tag);
     segment_finish(entry->segment, tag);
-    atomic_fetch_add(&room->hls->counters.made, 1);
-    struct segment *kept = to_keep(entry, size);
+    struct segment *kept = segment_ref(entry->segment);
     job_hold(entry, &kept);
     if (job_is_cached(entry) && is_plain(entry->segment, size))
         job_store(entry);
-    job_schedule(room);
+    count_made(entry);
+}
+
+static void on_done(void *ctx, uint64_t size)
+{
+    struct entry *entry = ctx;
+    char tag[SEGMENT_TAG_SIZE];
+    leave_worker(entry);
+    make_tag(entry, tag);
+    struct segment *recipe = to_recipe(entry, size, tag);
+    if (recipe == NULL) {
+        job_seal(entry, size);
+        return;
+    }
+    job_hold(entry, &recipe);
+    count_made(entry);
 }
 
 static bool has_other(const struct plan *plan, uint32_t rendition)

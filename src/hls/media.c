@@ -81,7 +81,9 @@ static enum err plan_file(const uint8_t *plan, size_t size, int *out)
         kind = fd_write_at(fd, plan, size, 0);
     if (kind != OK)
         return kind;
-    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+    /* Nobody has mapped it yet, so this is as good as F_SEAL_WRITE, for which the kernel may wait. */
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) != 0)
+        return ERR_IO;
     *out = fd_take(&fd);
     return OK;
 }

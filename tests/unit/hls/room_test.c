@@ -41,6 +41,39 @@ static void a_segment_is_made_once(void **state)
     stage_close(&third);
 }
 
+/* Asks for a transcode whose first page then stands in a pipe: it cannot be sealed until that is
+ * closed, and each try takes the kernel 150 ms. */
+static void ask_held(struct stage *stage, struct asked *asked, int ends[2])
+{
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    stage_ask(stage, asked, ASK_SEGMENT, "a", "video-720p", 1, "");
+    assert_int_equal(stage_answer(asked, 1), OK);
+    stage_act(stage, ACT_PART, VIDEO_720P, 1);
+    /* what is spliced are the file's own pages */
+    off_t at = 0;
+    ssize_t spliced = 0;
+    for (int i = 0; i < 1000 && spliced <= 0; i++) {
+        spliced = splice(segment_fd(asked->segment), &at, ends[1], NULL, 8, 0);
+        if (spliced == 0)
+            usleep(1000);
+    }
+    assert_true(spliced > 0);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 1);
+}
+
+static void let_go(int ends[2])
+{
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static enum segment_state state_of(const struct asked *asked)
+{
+    struct segment_view view;
+    segment_look(asked->segment, &view);
+    return view.state;
+}
+
 /* A page that somebody still holds is no fault of the film's: later it is made again. */
 static void what_cannot_be_sealed_now_is_made_later(void **state)
 {
@@ -48,23 +81,9 @@ static void what_cannot_be_sealed_now_is_made_later(void **state)
     struct asked held;
     struct asked again;
     int ends[2];
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    stage_ask(stage, &held, ASK_SEGMENT, "a", "video-720p", 1, "");
-    assert_int_equal(stage_answer(&held, 1), OK);
-    stage_act(stage, ACT_PART, VIDEO_720P, 1);
-    /* what is spliced are the file's own pages */
-    off_t at = 0;
-    ssize_t spliced = 0;
-    for (int i = 0; i < 1000 && spliced <= 0; i++) {
-        spliced = splice(segment_fd(held.segment), &at, ends[1], NULL, 8, 0);
-        if (spliced == 0)
-            usleep(1000);
-    }
-    assert_true(spliced > 0);
-    stage_act(stage, ACT_DONE, VIDEO_720P, 1);
+    ask_held(stage, &held, ends);
     stage_until(&held, SEGMENT_FAILED);
-    close(ends[0]);
-    close(ends[1]);
+    let_go(ends);
     stage_ask(stage, &again, ASK_SEGMENT, "a", "video-720p", 1, "");
     assert_int_equal(stage_answer(&again, 1), OK);
     stage_act(stage, ACT_PART, VIDEO_720P, 1);
@@ -72,6 +91,44 @@ static void what_cannot_be_sealed_now_is_made_later(void **state)
     stage_until(&again, SEGMENT_DONE);
     stage_close(&held);
     stage_close(&again);
+}
+
+/* All rooms share the hub: it goes on while the kernel waits for one file. */
+static void sealing_holds_up_nobody(void **state)
+{
+    struct stage *stage = *state;
+    struct asked held;
+    struct asked other;
+    struct asked joined;
+    int ends[2];
+    ask_held(stage, &held, ends);
+    stage_ask(stage, &other, ASK_SEGMENT, "b", "video-copy", 1, "");
+    assert_int_equal(stage_answer(&other, 1), OK);
+    stage_act(stage, ACT_PART, VIDEO_COPY, 1);
+    stage_act(stage, ACT_DONE, VIDEO_COPY, 1);
+    stage_until(&other, SEGMENT_DONE);
+    stage_ask(stage, &joined, ASK_SEGMENT, "a", "video-720p", 1, "");
+    assert_int_equal(stage_answer(&joined, 1), OK);
+    assert_ptr_equal(joined.segment, held.segment);
+    assert_int_equal(state_of(&held), SEGMENT_MAKING);
+    let_go(ends);
+    stage_until(&held, SEGMENT_DONE);
+    stage_close(&held);
+    stage_close(&joined);
+    stage_close(&other);
+}
+
+static void a_film_may_go_while_it_is_sealed(void **state)
+{
+    struct stage *stage = *state;
+    struct asked held;
+    int ends[2];
+    ask_held(stage, &held, ends);
+    assert_int_equal(state_of(&held), SEGMENT_MAKING);
+    hls_forget(stage->hls, "a");
+    stage_until(&held, SEGMENT_FAILED);
+    let_go(ends);
+    stage_close(&held);
 }
 
 static void what_does_not_exist_is_said(void **state)
@@ -544,6 +601,8 @@ int main(void)
         TEST(what_is_being_sent_holds_no_place),
         TEST(a_death_costs_one_retry),
         TEST(what_cannot_be_sealed_now_is_made_later),
+        TEST(sealing_holds_up_nobody),
+        TEST(a_film_may_go_while_it_is_sealed),
         TEST(two_deaths_mark_it_bad),
         TEST(a_copy_that_lies_is_given_up),
         TEST(encoders_keep_ahead_and_give_way),
