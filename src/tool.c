@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "hls/hls.h"
+#include "http/http.h"
 #include "segments/plan.h"
 #include "source/source.h"
 
@@ -196,7 +197,7 @@ enum err tool_inspect(const struct media_options *media, const char *path, struc
     enum err err = open_tool(&tool, media, path, why);
     if (err == OK) {
         json_t *about = hls_describe(tool.plan);
-        if (json_dumpf(about, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF ||
+        if (json_dumpf(about, stdout, JSON_INDENT(2) | JSON_DIGITS) != 0 || putchar('\n') == EOF ||
             fflush(stdout) != 0)
             err = why_set(why, ERR_IO, NULL, "stdout cannot be written");
         json_decref(about);

@@ -2,7 +2,6 @@
 #include "api/events.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -157,12 +156,8 @@ static struct event *make_event(const char *topic, json_t *payload)
     snprintf(event->key, sizeof event->key, "%.20s %.48s", topic,
              json_string_value(json_object_get(payload, "id")));
     json_object_set_new(payload, "at", json_date(clock_wall_ms()));
-    char *text = json_dumps(payload, JSON_COMPACT);
-    MUST(text != NULL);
-    event->data = mem_strdup(text);
+    event->data = json_line(payload);
     event->_refs = 1;
-    free(text);
-    json_decref(payload);
     return event;
 }
 

@@ -6,7 +6,6 @@
  * Threads: the request's loop. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
@@ -94,11 +93,9 @@ static void put_event(struct sse *sse, const char *topic, const char *data)
 static void put_state(struct sse *sse, const char *topic, json_t *payload)
 {
     json_object_set_new(payload, "at", json_date(clock_wall_ms()));
-    char *text = json_dumps(payload, JSON_COMPACT);
-    MUST(text != NULL);
+    char *text = json_line(payload);
     put_event(sse, topic, text);
-    free(text);
-    json_decref(payload);
+    mem_free(text);
 }
 
 static void put_states(struct sse *sse)

@@ -142,6 +142,11 @@ void request_on_gone(struct request *request, void (*gone)(void *ctx), void *ctx
 /* --- whole replies; HEAD sends the same headers without the body --- */
 /* Before a reply: one header more. `name` lower case, static; value is copied. */
 void reply_header(struct request *request, const char *name, const char *value);
+/* Reals with as many digits as a double surely keeps; 17, jansson's own, make 23.976 into
+ * 23.975999999999999. */
+#define JSON_DIGITS JSON_REAL_PRECISION(15)
+/* `body` as one line. Takes its reference; mem_free. */
+char *json_line(json_t *body);
 /* Takes the reference of `body`. no-store unless a cache-control header was set. */
 void reply_json(struct request *request, int status, json_t *body);
 /* RFC 9457 problem document from a kind of error (404, 400, 503 + Retry-After...) or, where

@@ -166,11 +166,17 @@ static bool reply_packed(struct request *request, int status, const char *conten
     return pays;
 }
 
-void reply_json(struct request *request, int status, json_t *body)
+char *json_line(json_t *body)
 {
-    char *text = json_dumps(body, JSON_COMPACT);
+    char *text = json_dumps(body, JSON_COMPACT | JSON_DIGITS);
     json_decref(body);
     MUST(text != NULL); /* what we build is UTF-8 without loops */
+    return text;
+}
+
+void reply_json(struct request *request, int status, json_t *body)
+{
+    char *text = json_line(body);
     struct slice all = slice_of(text);
     const char *type = status >= 400 ? "application/problem+json" : "application/json";
     reply_header(request, "vary", "accept-encoding");

@@ -22,6 +22,7 @@ def test_inspect_says_what_is_in_a_film_and_what_each_client_gets():
     names = {r["name"] for r in about["renditions"]}
     assert {"video-copy", "video-360p", "audio-1-aac", "audio-1-copy"} <= names
     assert abs(about["duration"] - 14.0) < 0.1
+    assert b": 23.976023976024,\n" in out, "no more digits than a number has"
 
 
 def test_a_segment_is_written_whole_and_is_the_same_again(tmp_path):

@@ -192,6 +192,9 @@ static void json_bodies_are_objects(void **state)
 {
     assert_int_equal(json_status(*state, "{\"a\":[1,\"\xc3\xa9\"]}", "{\"a\":[1,\"\xc3\xa9\"]}"),
                      201);
+    /* Reals come back as people write them: no 23.975999999999999. */
+    assert_int_equal(
+        json_status(*state, "{\"a\":[23.976,0.1,2.0,13.514]}", "[23.976,0.1,2.0,13.514]"), 201);
     assert_int_equal(json_status(*state, "[1]", "not an object"), 400);
     assert_int_equal(json_status(*state, "{\"a\":1,\"a\":2}", "duplicate"), 400);
     assert_int_equal(json_status(*state, "{\"a\":", "line 1"), 400);
