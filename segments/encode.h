@@ -16,7 +16,7 @@
 
 /* Rises whenever encoders are told something else: it stands in the version of the engine, and so in
  * the URLs (decision 2). */
-#define ENCODE_SETTINGS 4
+#define ENCODE_SETTINGS 5
 
 struct AVCodecContext;
 

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "segments/nal.h"
 
 enum { TRANSFER_PQ = 16, TRANSFER_HLG = 18, MATRIX_RGB = 0, UNSPECIFIED = 2 };
 
@@ -43,6 +44,24 @@ struct filter {
     AVFilterContext *source, *sink;
     AVRational time_base; /* of the frames that come out */
 };
+
+/* H.264 and HEVC say in their parameter sets that they have frames only; without that, and in the
+ * codecs of discs and cameras, every frame says it for itself. */
+bool filter_may_be_interlaced(const struct plan_track *track)
+{
+    static const char *const codecs[] = {"mpeg2video", "vc1", "mpeg4", "dvvideo"};
+    struct nal_config config;
+    if (track->is_interlaced)
+        return true;
+    if (track->codec == CODEC_H264 || track->codec == CODEC_HEVC)
+        return nal_config_read(track->codec, track->extradata, track->extradata_size, &config) !=
+                   OK ||
+               !config.has_video || !config.video.is_frames_only;
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
+        if (strcmp(track->codec_name, codecs[i]) == 0)
+            return true;
+    return false;
+}
 
 bool filter_is_hdr(uint8_t color_transfer)
 {

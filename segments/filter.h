@@ -14,6 +14,10 @@
 struct AVFrame;
 struct filter;
 
+/* Whether frames of the track may be two fields, whatever the container calls it: then each is looked
+ * at. */
+bool filter_may_be_interlaced(const struct plan_track *track);
+
 /* PQ and HLG (ISO 23091-2 8.2: 16, 18). */
 bool filter_is_hdr(uint8_t color_transfer);
 /* Whether this build can bring HDR to SDR. */

@@ -267,7 +267,7 @@ static void start(struct job *job, struct engine_output *outputs, uint32_t n)
     const struct plan_track *track = &plan->tracks[plan->renditions[rendition].track];
     job->first = plan_ticks_to_frame(plan, plan_segment_start(plan, rendition, n));
     job->end = plan_ticks_to_frame(plan, plan_segment_start(plan, rendition, n + 1));
-    job->deinterlace = track->is_interlaced;
+    job->deinterlace = filter_may_be_interlaced(track);
     job->packet = av_packet_alloc();
     job->scratch = av_frame_alloc();
     job->lanes = mem_new_array(struct lane, job->lane_count);

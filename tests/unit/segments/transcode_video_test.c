@@ -219,6 +219,43 @@ static void case_14_interlaced(void **state)
     seen_fini(&seen);
 }
 
+/* Muxers call tracks progressive that are not: what the frames say counts. Told so or not, the same
+ * pictures come out. */
+static void assert_fields_are_found(const char *codec)
+{
+    CLEANUP(str_fini) struct str words = {0};
+    CLEANUP(str_fini) struct str told = {0};
+    CLEANUP(str_fini) struct str found = {0};
+    struct film film, other;
+    str_printf(&words,
+               "ffmpeg -v error -y -f lavfi -i testsrc2=s=352x288:r=50:d=5 -vf interlace=scan=tff "
+               "%s -g 12 -bf 2 @/told.mkv",
+               codec);
+    lab_run(&lab, words.at);
+    lab_run(&lab, "mkvmerge -q -o @/found.mkv @/told.mkv");
+    lab_run(&lab, "mkvpropedit -q @/told.mkv --edit track:1 --set interlaced=1");
+    lab_run(&lab, "mkvpropedit -q @/found.mkv --edit track:1 --set interlaced=2");
+    film_open(&film, &lab, "told.mkv", 25, 1, &one_thread);
+    film_open(&other, &lab, "found.mkv", 25, 1, &one_thread);
+    assert_true(film.plan->tracks[0].is_interlaced);
+    assert_false(other.plan->tracks[0].is_interlaced);
+    uint32_t video = film_add_video(&film, 352, 288);
+    assert_int_equal(film_add_video(&other, 352, 288), video);
+    film_segment(&film, video, 1, &told);
+    film_segment(&other, video, 1, &found);
+    assert_int_equal(told.length, found.length);
+    assert_memory_equal(told.at, found.at, told.length);
+    film_close(&film);
+    film_close(&other);
+}
+
+static void case_14_fields_of_a_progressive_track(void **state)
+{
+    (void) state;
+    assert_fields_are_found("-c:v mpeg2video -flags +ilme+ildct -b:v 4M");
+    assert_fields_are_found("-c:v libx264 -preset veryfast -flags +ilme+ildct -crf 18");
+}
+
 /* AVI has no presentation times; with B frames they have to be found from the decoder's order. */
 static void case_14_missing_pts(void **state)
 {
@@ -672,6 +709,7 @@ int main(void)
         cmocka_unit_test(case_13_segments_stand_alone),
         cmocka_unit_test(case_14_vfr),
         cmocka_unit_test(case_14_interlaced),
+        cmocka_unit_test(case_14_fields_of_a_progressive_track),
         cmocka_unit_test(case_14_missing_pts),
         cmocka_unit_test(case_14_transport_stream),
         cmocka_unit_test(case_15_hdr),
