@@ -31,6 +31,7 @@ struct copy_job {
     engine_tick_fn *tick; /* may be NULL */
     void *tick_ctx;
     struct why *why;
+    struct why *verdict; /* of engine_output */
 };
 
 /* Segment n of the copied rendition. GONE: the film is not what the plan says here (changed

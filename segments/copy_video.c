@@ -45,6 +45,21 @@ static enum err gone(struct video_copy *copy, int64_t ticks, const char *what)
                    (double) ticks / copy->plan->timescale);
 }
 
+/* A key that nobody can begin with. At a boundary it is served as announced, and the next plan offers
+ * no copy (decision 12); within a segment it harms nobody. */
+static void note_false_key(struct video_copy *copy, const struct packet *packet, int64_t pts)
+{
+    double at_s = (double) pts / copy->plan->timescale;
+    bool is_boundary = copy->last == INT64_MIN && copy->count == 0;
+
+    log_warning("segments.copy", log_str("what", "a key frame is no IDR"),
+                log_int("segment", copy->job->n), log_int("at", (int64_t) packet->offset));
+    if (!is_boundary)
+        return;
+    why_set(copy->job->verdict, ERR_GONE, NULL,
+            "the key frame at %.3f s is not one to start from (IDR)", at_s);
+}
+
 /* Its key pictures are looked at as they pass: the init segment must fit them (decision 12). */
 static enum err check_key(struct video_copy *copy, const struct packet *packet, int64_t pts)
 {
@@ -66,8 +81,7 @@ static enum err check_key(struct video_copy *copy, const struct packet *packet, 
             return gone(copy, pts, "the picture's parameter sets change");
     }
     if (err != OK || kind == NAL_KEY_NONE)
-        log_warning("segments.copy", log_str("what", "a key frame is no IDR"),
-                    log_int("segment", copy->job->n));
+        note_false_key(copy, packet, pts);
     return OK;
 }
 

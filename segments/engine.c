@@ -93,6 +93,7 @@ static void make_copy(struct engine *engine, const struct call *call, struct eng
         .tick = call->tick,
         .tick_ctx = call->tick_ctx,
         .why = &output->why,
+        .verdict = &output->verdict,
     };
 
     output->result = copier_segment(engine->copier, &job);

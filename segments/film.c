@@ -159,6 +159,7 @@ static enum err take_message(struct film *film, struct wire_message *message)
     case WIRE_TICK:
     case WIRE_PROGRESS:
     case WIRE_PIECES:
+    case WIRE_VERDICT:
     case WIRE_DONE:
     case WIRE_FAILED:
     case WIRE_LOG:

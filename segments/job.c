@@ -160,6 +160,13 @@ enum err job_write(struct job *job, const uint8_t *bytes, size_t size)
     return kind;
 }
 
+void job_verdict(struct job *job, const struct why *verdict)
+{
+    struct wire_message message = {.kind = WIRE_VERDICT, .verdict = {.job = job->id}};
+    wire_text(message.verdict.text, verdict->text);
+    say(job, &message);
+}
+
 static void say_failed(struct job *job, enum err kind, const struct why *why)
 {
     struct wire_message message = {.kind = WIRE_FAILED, .failed = {.job = job->id, .kind = kind}};

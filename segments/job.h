@@ -44,5 +44,7 @@ MUST_CHECK enum err job_write(struct job *job, const uint8_t *bytes, size_t size
 void job_tick(struct job *job);
 void job_progress(struct job *job, double fraction);
 void job_want(struct job *job, uint64_t offset, uint64_t length);
+/* What the next plan should know. */
+void job_verdict(struct job *job, const struct why *verdict);
 /* The last word: DONE when `kind` is OK and all is written, otherwise FAILED. */
 void job_end(struct job *job, enum err kind, const struct why *why);

@@ -151,8 +151,11 @@ static void make_segments(struct batch *batch)
     }
     engine_segment(batch->jobs->engine, batch->members[0]->n, outputs, batch->count,
                    &batch->is_cancelled, on_tick, batch);
-    for (uint32_t i = 0; i < batch->count; i++)
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (outputs[i].result == OK && outputs[i].verdict.text[0] != '\0')
+            job_verdict(batch->members[i], &outputs[i].verdict);
         job_end(batch->members[i], outputs[i].result, &outputs[i].why);
+    }
 }
 
 static void make(struct batch *batch)

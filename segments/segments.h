@@ -49,6 +49,7 @@ struct engine_output {
     struct sink sink;
     enum err result; /* set by the call, each output for itself */
     struct why why;
+    struct why verdict; /* with OK: why the next plan should offer no such copy; "" = none */
 };
 
 /* Makes segment `n` for each output and flushes part by part. Outputs of one call are either

@@ -15,7 +15,7 @@
 #include "base/why.h"
 
 /* Goes up with every change of the table: both programs must be of one build. */
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 
 enum {
     WIRE_FD = 3, /* where a media process finds its socket */
@@ -75,7 +75,9 @@ struct wire_piece {
     M(LOG, log, WIRE_FROM_FILM, 0, 0, WIRE_F(u32, level) WIRE_F(text, text))                       \
     /* Does the zygote still answer? It says the same number. */                                   \
     M(PING, ping, WIRE_TO_ZYGOTE, 0, 0, WIRE_F(u64, turn))                                         \
-    M(PONG, pong, WIRE_FROM_ZYGOTE, 0, 0, WIRE_F(u64, turn))
+    M(PONG, pong, WIRE_FROM_ZYGOTE, 0, 0, WIRE_F(u64, turn))                                       \
+    /* The job's segment is as announced, but the next plan should offer no such copy: why. */     \
+    M(VERDICT, verdict, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job) WIRE_F(text, text))
 
 #define WIRE_ENUM(NAME, name, way, least, most, fields) WIRE_##NAME,
 enum wire_kind { WIRE_MESSAGES(WIRE_ENUM) WIRE_KIND_COUNT };

@@ -79,7 +79,8 @@ static void on_want(void *ctx, uint64_t offset, uint64_t length)
 }
 
 static const struct media_events media_events = {on_died, on_want};
-static const struct media_job_events job_events = {on_pieces, NULL, on_done, on_failed};
+static const struct media_job_events job_events = {
+    .pieces = on_pieces, .done = on_done, .failed = on_failed};
 
 static void attach(void *arg)
 {

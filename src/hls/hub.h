@@ -99,6 +99,7 @@ struct room {
     bool is_warm, is_warm_native; /* hls_warm while opening */
     int64_t warm_ms;
     bool is_scheduled; /* job_schedule is posted */
+    bool is_judged;    /* the plan that is stored is another, without a copy */
     TAILQ_ENTRY(room) link;
 };
 TAILQ_HEAD(room_list, room);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hls/job.h"
+#include "hls/open.h"
 
 enum { RECIPE_BYTES = 1 << 20 }; /* of its own bytes; more stays in its memory file */
 
@@ -135,6 +136,27 @@ static struct plan *plan_without(const struct film *film, uint32_t rendition,
     return plan;
 }
 
+/* Decision 12: what is played goes on, and who opens the film later finds no copy. Told once: each
+ * segment that is made may say the same. */
+static void on_verdict(void *ctx, const struct why *why)
+{
+    struct entry *entry = ctx;
+    struct room *room = entry->room;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (room->is_judged || !job_rendition(entry)->is_copy)
+        return;
+    CLEANUP(plan_free) struct plan *plan = plan_without(room->film, entry->rendition, why);
+    if (plan == NULL)
+        return;
+    room->is_judged = true;
+    log_warning("room.copy_judged", log_str("file", room->id), log_int("n", entry->n),
+                log_str("why", why->text));
+    plan_write(plan, &bytes, &size);
+    open_keep_plan(room->hls, room->id, source_identity(room->film->source), bytes, size);
+    mem_free(bytes);
+}
+
 bool job_give_up_copy(struct entry *entry)
 {
     struct room *room = entry->room;
@@ -212,4 +234,4 @@ static void on_failed(void *ctx, enum err kind, const struct why *why)
 }
 
 const struct media_job_events job_media_events = {
-    .pieces = on_pieces, .done = on_done, .failed = on_failed};
+    .pieces = on_pieces, .verdict = on_verdict, .done = on_done, .failed = on_failed};

@@ -81,6 +81,9 @@ struct media_job_events {
      * part is whole after each call with `part_end`. */
     void (*pieces)(void *ctx, const struct media_piece *pieces, size_t count, bool part_end);
     void (*progress)(void *ctx, double fraction); /* plans only; may be NULL */
+    /* The segment, which still ends with `done`, is as announced, but the next plan should offer no
+     * such copy: why. Segments only; may be NULL. */
+    void (*verdict)(void *ctx, const struct why *why);
     /* Whole: `size` = bytes in the out file. The out file is sealed by the caller. */
     void (*done)(void *ctx, uint64_t size);
     void (*failed)(void *ctx, enum err kind, const struct why *why);

@@ -224,6 +224,17 @@ static bool take_progress(const struct media_job *job, uint32_t permille)
     return true;
 }
 
+static bool take_verdict(const struct media_job *job, const struct wire_verdict *told)
+{
+    struct why why = {0};
+    if (job->is_plan)
+        return false;
+    why_set(&why, ERR_GONE, NULL, "%s", told->text);
+    if (!job->is_cancelled && job->events.verdict != NULL)
+        job->events.verdict(job->ctx, &why);
+    return true;
+}
+
 /* The job a message is about: all of them begin with it. 0: about none. */
 static uint64_t job_of(const struct wire_message *message)
 {
@@ -234,6 +245,8 @@ static uint64_t job_of(const struct wire_message *message)
         return message->progress.job;
     case WIRE_PIECES:
         return message->pieces.job;
+    case WIRE_VERDICT:
+        return message->verdict.job;
     case WIRE_DONE:
         return message->done.job;
     case WIRE_FAILED:
@@ -272,6 +285,8 @@ bool media_job_message(struct media *media, const struct wire_message *message, 
         is_right = take_pieces(media, job, &message->pieces, why);
     else if (message->kind == WIRE_PROGRESS)
         is_right = take_progress(job, message->progress.permille);
+    else if (message->kind == WIRE_VERDICT)
+        is_right = take_verdict(job, &message->verdict);
     else if (message->kind == WIRE_DONE)
         is_right = take_done(media, job, message->done.size, why);
     else if (message->kind == WIRE_FAILED)

@@ -63,6 +63,21 @@ def encrypted():
     return put(films.FOLDER / "encrypted.mkv", data)
 
 
+def false_key():
+    """A film of 60 s with a key every 4 s, of which the one at 20 s only says that it is one: its NAL
+    unit is of type 1, not 5 (H.264 7.4.1). The planner, which looks at five, does not see it."""
+    data = bytearray(films.make("keys-60.mkv", [
+        "-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=60", "-c:v", "libx264", "-preset",
+        "ultrafast", "-g", "100", "-sc_threshold", "0"]).read_bytes())
+    packets = hls.run("ffprobe", "-v", "error", "-select_streams", "v", "-show_entries",
+                      "packet=pts_time,pos,size", "-of", "csv=p=0", films.FOLDER / "keys-60.mkv")[1]
+    row = next(r for r in packets.decode().split() if r.startswith("20.0"))
+    size, at = (int(x) for x in row.split(",")[1:3])
+    at = data.index(struct.pack(">I", size - 4) + b"\x65", at) + 4
+    data[at] = 0x61
+    return put(films.FOLDER / "false-key.mkv", data)
+
+
 def without_index():
     """A film without Cues (RFC 9559 22.1) that takes a while to read through: before each of its
     clusters stands one of half a million empty elements (Void, RFC 8794 11.3.2)."""
@@ -201,6 +216,24 @@ def test_a_film_without_an_index_says_how_far_it_is_read(tmp_path):
         playlist = at.playlist(uri)
         init = hls.Init(at.fetch(uri, playlist.map))
         hls.check_join(init, [at.fetch(uri, s.uri) for s in playlist.segments], playlist, True)
+
+
+def test_a_key_that_is_none_ends_the_copy_for_those_who_come_later(tmp_path):
+    """Decision 12: what the playlist announced is served, and the next opening offers no copy."""
+    os.symlink(false_key(), tmp_path / "false-key.mkv")
+    with Server(tmp_path, settings={"hls.idle_s": 1}) as server:
+        server.known = server.files()
+        film = Film(server, "false-key.mkv")
+        uri = film.uris()["video-copy"]
+        playlist = film.playlist(uri)
+        init = hls.Init(film.fetch(uri, playlist.map))
+        data = [film.fetch(uri, s.uri) for s in playlist.segments]
+        hls.check_join(init, data, playlist, True)
+        deadline = time.monotonic() + 20 * SLOW
+        while "video-copy" in Film(server, "false-key.mkv").uris():
+            assert time.monotonic() < deadline, "a copy is still offered"
+            time.sleep(2)  # longer than a film stays open that nobody looks at
+        assert server.get(film.base + uri).status in (404, 410)
 
 
 def test_ten_thousand_connections_harm_nobody(server):

@@ -187,6 +187,13 @@ void fake_plan(struct fake_job *job, const uint8_t *bytes, size_t size)
     events.done(ctx, size);
 }
 
+void fake_verdict(struct fake_job *job, const char *words)
+{
+    struct why why = {0};
+    why_set(&why, ERR_GONE, NULL, "%s", words);
+    job->events.verdict(job->ctx, &why);
+}
+
 void fake_progress(struct fake_job *job, double fraction)
 {
     if (job->events.progress != NULL)

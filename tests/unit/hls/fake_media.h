@@ -44,6 +44,8 @@ void fake_done(struct fake_job *job);
 void fake_fail(struct fake_job *job, enum err kind, const char *words);
 /* Writes `bytes` as the plan. */
 void fake_plan(struct fake_job *job, const uint8_t *bytes, size_t size);
+/* What the next plan should know. */
+void fake_verdict(struct fake_job *job, const char *words);
 void fake_progress(struct fake_job *job, double fraction);
 /* Its process dies, with all jobs in hand. */
 void fake_die(struct media *media, const char *words);

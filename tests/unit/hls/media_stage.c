@@ -57,6 +57,13 @@ static void on_progress(void *ctx, double fraction)
     heard->progress++;
 }
 
+static void on_verdict(void *ctx, const struct why *why)
+{
+    struct heard *heard = ctx;
+    assert_false(heard->is_done || heard->is_failed);
+    heard->verdict = *why;
+}
+
 static void on_done(void *ctx, uint64_t size)
 {
     struct heard *heard = ctx;
@@ -75,7 +82,8 @@ static void on_failed(void *ctx, enum err kind, const struct why *why)
 }
 
 const struct media_events stage_media_events = {on_died, on_want};
-const struct media_job_events stage_job_events = {on_pieces, on_progress, on_done, on_failed};
+const struct media_job_events stage_job_events = {on_pieces, on_progress, on_verdict, on_done,
+                                                  on_failed};
 
 void heard_init(struct heard *heard, struct stage *stage)
 {

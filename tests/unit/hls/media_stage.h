@@ -32,7 +32,7 @@ struct heard {
     uint64_t size;
     bool is_done, is_failed;
     enum err kind;
-    struct why why;
+    struct why why, verdict;
     bool close_in_pieces;
 };
 

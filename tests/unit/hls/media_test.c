@@ -148,6 +148,24 @@ static void passes_on_the_engines_reason(void **state)
     heard_fini(&heard);
 }
 
+/* Decision 12: the segment is whole, and what the next plan should know comes before its end. */
+static void passes_on_the_engines_verdict(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "verdict");
+    struct heard heard;
+    ask(stage, &heard, FAKE_SOUND, FAKE_BAD);
+    run_until_end(stage, &heard);
+    assert_true(heard.is_done && heard.text.length > 0);
+    assert_string_equal(heard.verdict.text, "no key to start from");
+    heard_fini(&heard);
+    ask(stage, &heard, FAKE_SOUND, FAKE_BAD + 1);
+    run_until_end(stage, &heard);
+    assert_true(heard.is_done);
+    assert_string_equal(heard.verdict.text, "");
+    heard_fini(&heard);
+}
+
 static void cancels(void **state)
 {
     struct stage *stage = *state;
@@ -423,6 +441,7 @@ int main(void)
         TEST(says_why_there_is_no_plan, fake_set_up),
         TEST(refuses_what_the_plan_has_not, fake_set_up),
         TEST(passes_on_the_engines_reason, fake_set_up),
+        TEST(passes_on_the_engines_verdict, fake_set_up),
         TEST(cancels, fake_set_up),
         TEST(holds_many_jobs, fake_set_up),
         TEST(can_be_closed_in_a_callback, fake_set_up),

@@ -252,6 +252,11 @@ static void act_on(struct fake_job *job, struct stage *stage, const struct actio
             fake_done(job);
         }
         break;
+    case ACT_JUDGE:
+        fake_verdict(job, "the key is none to start from");
+        fake_part(job);
+        fake_done(job);
+        break;
     case ACT_GONE:
         fake_fail(job, ERR_GONE, "the parameters changed");
         break;

@@ -54,7 +54,7 @@ enum err stage_answer(struct asked *asked, unsigned count);
 void stage_until(struct asked *asked, enum segment_state state);
 
 /* Waits for the job, then does it. A part of a plan: a sign of life, then that a quarter is read. */
-enum stage_act { ACT_NOTHING, ACT_PART, ACT_DONE, ACT_GONE, ACT_BAD, ACT_DIE };
+enum stage_act { ACT_NOTHING, ACT_PART, ACT_DONE, ACT_GONE, ACT_BAD, ACT_DIE, ACT_JUDGE };
 void stage_act(struct stage *stage, enum stage_act act, uint32_t rendition, uint32_t n);
 void stage_plan(struct stage *stage, enum stage_act act);
 bool stage_has_job(struct stage *stage, uint32_t rendition, uint32_t n);

@@ -405,6 +405,33 @@ static void a_scan_tells_how_far_it_is(void **state)
     stage_close(&film);
 }
 
+/* Decision 12: a boundary that is no IDR is served as announced; who opens the film later finds no
+ * copy. */
+static void a_verdict_is_for_the_next_plan(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    for (uint32_t n = 0; n < 2; n++) {
+        stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-copy", n, "p");
+        stage_act(stage, ACT_JUDGE, VIDEO_COPY, n);
+        assert_int_equal(stage_answer(&asked, 1), OK);
+        stage_until(&asked, SEGMENT_DONE);
+        assert_true(plan_find(asked.film->plan, "video-copy") >= 0);
+        stage_close(&asked);
+    }
+    for (int i = 0; i < 5000 && plans_kept(stage) == 0; i++)
+        usleep(1000);
+    assert_int_equal(plans_kept(stage), 1);
+    struct plan *plan = NULL;
+    pthread_mutex_lock(&stage->lock);
+    assert_int_equal(plan_read(stage->plans[0], stage->plan_sizes[0], &plan, NULL), OK);
+    pthread_mutex_unlock(&stage->lock);
+    assert_int_equal(plan_find(plan, "video-copy"), -1);
+    assert_true(plan_find(plan, "video-720p") >= 0);
+    assert_string_equal(plan->tracks[0].copy_refused, "the key is none to start from");
+    plan_free(&plan);
+}
+
 static void a_plan_that_kills_twice_is_bad_media(void **state)
 {
     struct stage *stage = *state;
@@ -610,6 +637,7 @@ int main(void)
         TEST(who_leaves_may_come_back),
         TEST(a_film_without_plan_is_planned_first),
         TEST(a_scan_tells_how_far_it_is),
+        TEST(a_verdict_is_for_the_next_plan),
         TEST(a_plan_that_kills_twice_is_bad_media),
         TEST(a_plan_that_fails_says_why),
         TEST(a_look_starts_nothing),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copies, on films made by ffmpeg and mkvmerge: the cases of the engine's list that concern them. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -682,6 +683,51 @@ static void what_does_not_fit_is_said(void **state)
     whole_close(&whole);
 }
 
+/* Makes an IDR picture (NAL unit type 5, H.264 7.4.1) call itself an ordinary one. */
+static void spoil_key(const char *name, uint64_t at)
+{
+    CLEANUP(fd_close) int fd = open(path_of(name), O_RDWR | O_CLOEXEC);
+    uint8_t type = 0;
+    size_t got;
+
+    assert_int_equal(fd_read_at(fd, &type, 1, at + 4, &got), OK);
+    assert_int_equal(type & 0x1f, 5);
+    type = (uint8_t) ((type & 0xe0) | 1);
+    assert_int_equal(fd_write_at(fd, &type, 1, at + 4), OK);
+}
+
+/* Decision 12: a boundary that is no IDR, of those that the planner did not look at, is served as
+ * announced, and its verdict is told; a key within a segment is nobody's boundary. */
+static void a_false_key_is_served_and_told(void **state)
+{
+    enum { FALSE_KEY = 5 };
+    struct whole whole;
+    struct recipe recipe;
+    struct str before = {0}, after = {0};
+    uint32_t copy;
+
+    (void) state;
+    lab_run(&lab, "ffmpeg -v error -nostdin -f lavfi -i testsrc2=s=640x360:r=5:d=60,noise=alls=60 "
+                  "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p -g 10 -sc_threshold 0 "
+                  "-bf 0 @/keys.mkv");
+    whole_open(&whole, path_of("keys.mkv"));
+    assert_int_equal(whole.result, OK);
+    copy = whole_find(&whole, "video-copy");
+    segment_ok(&whole, copy, FALSE_KEY, &before, &recipe);
+    assert_true(recipe.extents > 0 && recipe.verdict.text[0] == '\0');
+    spoil_key("keys.mkv", recipe.least);
+    whole_renew(&whole);
+    segment_ok(&whole, copy, FALSE_KEY, &after, &recipe);
+    assert_int_equal(after.length, before.length);
+    assert_non_null(strstr(recipe.verdict.text, "20.000"));
+    after.length = 0;
+    segment_ok(&whole, copy, FALSE_KEY - 1, &after, &recipe); /* looks at it as its end */
+    assert_string_equal(recipe.verdict.text, "");
+    str_fini(&before);
+    str_fini(&after);
+    whole_close(&whole);
+}
+
 static void a_cancelled_copy_ends(void **state)
 {
     static const struct sink_ops none;
@@ -779,6 +825,7 @@ int main(void)
         cmocka_unit_test(case_27_segments_stand_where_the_playlist_says),
         cmocka_unit_test(parts_are_cut_by_content),
         cmocka_unit_test(what_does_not_fit_is_said),
+        cmocka_unit_test(a_false_key_is_served_and_told),
         cmocka_unit_test(a_cancelled_copy_ends),
         cmocka_unit_test(the_corpus_is_copied_exactly),
     };

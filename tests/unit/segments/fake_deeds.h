@@ -12,6 +12,7 @@ enum { FAKE_BAD = 1 };
     D(memory)                                                                                      \
     D(slow)                                                                                        \
     D(fail)                                                                                        \
+    D(verdict)                                                                                     \
     D(open)                                                                                        \
     D(socket)                                                                                      \
     D(exec)                                                                                        \

@@ -127,6 +127,12 @@ static enum err do_fail(const struct making *making)
     return why_set(&making->outputs[0].why, ERR_BAD_MEDIA, "/tracks/0", "no \xff keys");
 }
 
+static enum err do_verdict(const struct making *making)
+{
+    why_set(&making->outputs[0].verdict, ERR_GONE, NULL, "no key to start from");
+    return do_plain(making);
+}
+
 static enum err do_open(const struct making *making)
 {
     int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);

@@ -118,6 +118,7 @@ enum err whole_segment(struct whole *whole, uint32_t rendition, uint32_t n, stru
     struct engine_output output = {.rendition = rendition, .sink = {&ops, &gather}};
 
     engine_segment(whole->engine, n, &output, 1, NULL, NULL, NULL);
+    gather.recipe.verdict = output.verdict;
     if (recipe != NULL)
         *recipe = gather.recipe;
     if (why != NULL)

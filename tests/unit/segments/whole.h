@@ -33,6 +33,7 @@ struct recipe {
     uint32_t extents, parts;
     uint64_t least, most; /* of the extents: where the first begins, where the last ends */
     size_t first_part;    /* bytes up to the first flush */
+    struct why verdict;   /* what the engine said of it */
 };
 /* Appends segment n; what engine_segment said. `recipe` and `why` may be NULL. */
 enum err whole_segment(struct whole *whole, uint32_t rendition, uint32_t n, struct str *out,
