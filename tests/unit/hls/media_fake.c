@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -86,6 +87,14 @@ void fake_assert_segment(const struct heard *heard, uint32_t rendition, uint32_t
     assert_int_equal(heard->part_ends, 2);
 }
 
+void fake_until_born(struct stage *stage)
+{
+    int64_t deadline = clock_mono_ms() + STAGE_GIVEN_UP_MS;
+    while (media_pid(stage->media) == 0 && clock_mono_ms() < deadline)
+        uv_run(&stage->loop, UV_RUN_ONCE);
+    assert_int_not_equal(media_pid(stage->media), 0);
+}
+
 void fake_make_one(struct stage *stage)
 {
     struct heard heard;
@@ -93,4 +102,5 @@ void fake_make_one(struct stage *stage)
     run_until_end(stage, &heard);
     fake_assert_segment(&heard, FAKE_SOUND, 2);
     heard_fini(&heard);
+    fake_until_born(stage);
 }

@@ -23,5 +23,7 @@ enum err fake_open_with(struct stage *stage, bool with_plan, bool fresh);
 void fake_open_film(struct stage *stage, const char *deed);
 /* What a plain segment reads as. */
 void fake_assert_segment(const struct heard *heard, uint32_t rendition, uint32_t n);
+/* Runs until the zygote has told of the birth: by another socket, it may come after a segment. */
+void fake_until_born(struct stage *stage);
 /* Asks for a segment of sound and waits for it. */
 void fake_make_one(struct stage *stage);
