@@ -20,46 +20,12 @@ packages_need $PACKAGES_BUILD $PACKAGES_TEST
 out=$PWD/build-test
 mkdir -p "$out"
 failed=
-
-# step NAME COMMAND...: runs it, keeps its output in build-test/NAME.log, shows it when it fails.
-step() {
-    name=$1
-    shift
-    begin=$(date +%s)
-    if "$@" >"$out/$name.log" 2>&1; then
-        echo "ok    $name ($(($(date +%s) - begin)) s)"
-        return 0
-    fi
-    echo "FAIL  $name ($(($(date +%s) - begin)) s), build-test/$name.log ends:"
-    tail -n 60 "$out/$name.log"
-    failed="$failed $name"
-}
+. tests/steps.sh
 
 build() { # build NAME CMAKE-ARGUMENTS...
     folder=$out/$1
     shift
     cmake -S . -B "$folder" -G Ninja "$@" && cmake --build "$folder"
-}
-
-# twice NAME COMMAND... -- AGAIN...: a step whose tests have deadlines. What fails on a machine that
-# is busy with other things is run once more, and that it was is said.
-twice() {
-    name=$1
-    shift
-    first=
-    while [ "$1" != -- ]; do
-        first="$first $1"
-        shift
-    done
-    shift
-    begin=$(date +%s)
-    if $first >"$out/$name.log" 2>&1; then
-        echo "ok    $name ($(($(date +%s) - begin)) s)"
-        return 0
-    fi
-    grep -hE '\*\*\*Failed|\*\*\*Timeout|^FAILED |^not ok' "$out/$name.log" | sed 's/^/again /' || true
-    mv "$out/$name.log" "$out/$name-first.log"
-    step "$name" "$@"
 }
 
 unit() { # unit NAME [FLAG]: the unit tests of one build
@@ -83,10 +49,12 @@ step build-sanitized build sanitized -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=O
 [ -z "$failed" ] || { echo "1 passed, 1 failed"; exit 1; }
 step build-threads build threads -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
     -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=thread
+step steps sh tests/steps_test.sh
 step style sh tests/style.sh "$out/release"
 twice unit-release unit release -- unit release --rerun-failed
 twice unit-sanitized unit sanitized -- unit sanitized --rerun-failed
-step unit-threads sh tests/threads.sh "$out/threads"
+twice unit-threads sh tests/threads.sh "$out/threads" -- sh tests/threads.sh "$out/threads" \
+    --rerun-failed
 twice system-release system release -- system release --lf
 twice system-sanitized system sanitized -- system sanitized --lf
 step page sh conf/build/player.sh "$out/release" test

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Tests of steps.sh: what is run again, and what never is.
+set -eu
+cd "$(dirname "$0")/.."
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+failed=
+. tests/steps.sh
+
+try() { # try WORDS: a step that says them and fails the first time, and goes well the second
+    words=$1
+    count=0
+    failed=
+    twice tried fail_once -- again >"$out/said"
+}
+fail_once() {
+    count=$((count + 1))
+    echo "$words"
+    return 1
+}
+again() { count=$((count + 1)); }
+must() { # must RUNS FAILED
+    [ "$count" = "$1" ] && [ "$failed" = "$2" ] && return
+    echo "\"$words\": $count runs, failed: \"$failed\"; not $1, \"$2\""
+    exit 1
+}
+
+try '3/9 Test #3: unit/hls/media ...***Failed'
+must 2 ''
+grep -q '^again .*unit/hls/media' "$out/said"
+try 'assert "ERROR: AddressSanitizer" not in log and "runtime error:" not in log'
+must 2 ''
+for words in '==123==ERROR: AddressSanitizer: heap-use-after-free on address 0x6' \
+    '==123==ERROR: LeakSanitizer: detected memory leaks' \
+    'WARNING: ThreadSanitizer: data race (pid=9)' \
+    'SUMMARY: ThreadSanitizer: data race room.c:12' \
+    'src/hls/room.c:12:7: runtime error: signed integer overflow'; do
+    try "$words"
+    must 1 ' tried'
+    grep -qF "$words" "$out/said"
+done
+again() { return 1; }
+try 'deadline'
+must 1 ' tried'
+echo ok
