@@ -118,19 +118,27 @@ uint32_t transcode_audio_bitrate(const struct plan_rendition *rendition, uint32_
     return wanted < most ? wanted : most;
 }
 
-/* The AAC coder keeps its rate over a segment; its frames borrow little. */
-static struct transcode_rates audio_rates(const struct plan_rendition *rendition)
+/* The AAC coder keeps its rate over a segment, and has at most a decoder's buffer beyond it (ISO
+ * 14496-3 4.5.3.3): little in a second, much in a film of a third of one. */
+#define AUDIO_BUFFER_BITS ((uint64_t) 6144 * TRANSCODE_AUDIO_CHANNELS)
+
+static struct transcode_rates audio_rates(const struct plan *plan,
+                                          const struct plan_rendition *rendition)
 {
+    int64_t window = (int64_t) plan_target_duration(plan) * plan->timescale / 2;
+    uint64_t length = (uint64_t) (window < plan->end ? window : plan->end);
+    uint64_t burst = AUDIO_BUFFER_BITS * plan->timescale / (length > 0 ? length : 1);
     uint64_t frames = rendition->timescale / TRANSCODE_AUDIO_FRAME + 1;
     uint64_t headers = header_bits_per_s(frames, AUDIO_SAMPLE_BYTES, AUDIO_PART_DIVISOR);
     return (struct transcode_rates){
         .average = clamp(rendition->bitrate + headers),
-        .peak = clamp((uint64_t) rendition->bitrate * 5 / 4 + headers),
+        .peak = clamp((uint64_t) rendition->bitrate * 5 / 4 + headers + burst),
     };
 }
 
 struct transcode_rates transcode_rates(const struct plan *plan,
                                        const struct plan_rendition *rendition)
 {
-    return rendition->kind == PLAN_VIDEO ? video_rates(plan, rendition) : audio_rates(rendition);
+    return rendition->kind == PLAN_VIDEO ? video_rates(plan, rendition)
+                                         : audio_rates(plan, rendition);
 }

@@ -23,7 +23,7 @@
 #define TRANSCODE_AUDIO_BITRATE  192000
 /* With headers and what the coder borrows, a variant of it alone stays below the 192 kbit/s that
  * hls-engines 4, rule 36 wants for the road. */
-#define TRANSCODE_AUDIO_LOW_BITRATE 128000
+#define TRANSCODE_AUDIO_LOW_BITRATE 112000
 
 /* Appends what encodes and with which settings: "x264-164 lavc-59.37.100 ...". */
 void transcode_version(const struct engine_options *options, struct str *out);

@@ -472,7 +472,7 @@ static void sound_is_offered_for_the_road(void **state)
                        "-map 1 -c:a ac3 -c:a:1 pcm_s16le");
     open_good(&whole, "sounds.mkv");
     assert_int_equal(rendition_of(&whole, "audio-1-aac")->bitrate, TRANSCODE_AUDIO_BITRATE);
-    assert_int_equal(rendition_of(&whole, "audio-1-aac-low")->bitrate, 128000);
+    assert_int_equal(rendition_of(&whole, "audio-1-aac-low")->bitrate, TRANSCODE_AUDIO_LOW_BITRATE);
     assert_true(rendition_of(&whole, "audio-1-aac-low")->bandwidth <= 192000);
     /* the second is never more than that */
     assert_true(rendition_of(&whole, "audio-2-aac")->bandwidth <= 192000);
