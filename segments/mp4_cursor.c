@@ -88,19 +88,19 @@ static int64_t find_end(const struct mp4_track *track, int64_t first)
     return end;
 }
 
-/* The first packet that is presented: for audio the one that the edit begins in. */
+/* The first packet that is presented: for audio the one that the edit begins in. Of pictures an edit
+ * may begin with one that is decoded after others that are shown later. */
 static int64_t find_first(const struct mp4_track *track, bool is_video)
 {
     struct mp4_walk walk;
     struct mp4_sample sample;
     uint32_t from = track->first_sample;
+    if (is_video && track->start_cts != INT64_MIN)
+        return track->start_cts;
     if (!is_video && track->start_cts > 0)
         from = mp4_find_dts(track, track->start_cts);
     mp4_walk_to(track, from, &walk);
-    while (walk.sample < track->end_sample && mp4_walk_next(track, &walk, &sample))
-        if (!is_video || sample.cts >= track->start_cts)
-            return sample.cts;
-    return 0;
+    return mp4_walk_next(track, &walk, &sample) ? sample.cts : 0;
 }
 
 enum err mp4_span(struct container *container, struct reader *reader, uint32_t index,

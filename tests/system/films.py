@@ -43,10 +43,19 @@ RECIPES = {
     "mpeg2.ts": PICTURE + SOUND + ["-c:v", "mpeg2video", "-q:v", "4", "-c:a", "mp2"],
     "xvid.avi": PICTURE + SOUND + ["-c:v", "mpeg4", "-q:v", "4", "-c:a", "libmp3lame"],
     "sound.flac": SOUND + ["-c:a", "flac"],
+    # an edit list that begins with a picture decoded after others that are shown later
+    "cut.mp4": ["-ss", "1.2", "-i", "{plain.mp4}", "-c", "copy"],
     "longgop.mkv": PICTURE + SOUND + X264 + ["-g", "10000", "-sc_threshold", "0", "-c:a", "aac"],
 }
 SHAPE = {"size": "640x360", "rate": "24000/1001", "seconds": "14", "gop": "2"}
 SHAPES = {"longgop.mkv": {"seconds": "26"}, "plain.mkv": {"seconds": "20"}}
+
+
+def made_of(argument, values):
+    """An argument with what stands in braces filled in: a value, or the path of another film."""
+    if argument[1:-1] in RECIPES:
+        return str(make(argument[1:-1]))
+    return argument.format(**values) if "{" in argument else argument
 
 
 def make(name, recipe=None, **shape):
@@ -57,7 +66,7 @@ def make(name, recipe=None, **shape):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             values = {**SHAPE, **SHAPES.get(name, {}), **shape}
-            arguments = [a.format(**values) if "{" in a else a for a in recipe or RECIPES[name]]
+            arguments = [made_of(a, values) for a in recipe or RECIPES[name]]
             part = FOLDER / f"part-{name}"
             subprocess.run(["ffmpeg", "-v", "error", "-y", *arguments, str(part)], check=True)
             part.rename(path)

@@ -15,13 +15,14 @@ import pytest
 
 import films
 import hls
+import pictures
 from server import FULL, Server
 from viewer import Film
 
 CORPUS = {row["file"]: row for row in films.corpus()}
 GENERATED = ["plain.mkv", "plain.mp4", "faststart.mp4", "ac3.mkv", "opus.mkv", "flac.mkv",
              "mp3.mkv", "eac3.mp4", "opengop.mkv", "intra_refresh.mkv", "hevc.mkv", "mpeg2.ts",
-             "xvid.avi", "sound.flac", "longgop.mkv"]
+             "xvid.avi", "sound.flac", "longgop.mkv", "cut.mp4"]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def check_copied_video(path, source):
         f"{len(got)} frames of the copy, {len(want)} of the source, or others"
 
 
-def check_transcoded_video(film, path, playlist):
+def check_transcoded_video(film, path, playlist, source):
     got, complaints = hls.frame_hashes(path, "v:0")
     assert complaints == "", complaints[:2000]
     fps = grid(float(film.master.variants[0].attrs["FRAME-RATE"]))
@@ -120,6 +121,7 @@ def check_transcoded_video(film, path, playlist):
     assert len(got) == want, f"{len(got)} frames, {want} on the grid of {fps}"
     steps = {b[0] - a[0] for a, b in zip(got, got[1:])}
     assert len(steps) <= 1 or max(steps) - min(steps) < Fraction(1, 10000), steps
+    pictures.check_in_step(source, path, float(1 / fps))
 
 
 def check_audio(path, init, playlist, frame, is_copy):
@@ -145,7 +147,7 @@ def play_whole(server, name, source, tmp_path):
             if "-copy" in rendition:
                 check_copied_video(path, source)
             else:
-                check_transcoded_video(film, path, playlist)
+                check_transcoded_video(film, path, playlist, source)
         else:
             check_audio(path, init, playlist, 4608, "-copy" in rendition)
         path.unlink()
