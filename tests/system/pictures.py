@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which picture of the source a picture of a transcode shows: by how alike they look, small and grey."""
+
+import bisect
+import statistics
+
+import hls
+
+WIDTH, HEIGHT = 32, 18
+AREA = WIDTH * HEIGHT
+NEAR = 3  # pictures to each side that the right one is told from
+ALIKE = 0.35  # levels of grey: pictures this close to the best cannot be told from it
+
+
+def begin_of(path):
+    """When the file begins by its own clock, sound's or picture's."""
+    code, out, err = hls.run("ffprobe", "-v", "error", "-show_entries", "format=start_time", "-of",
+                             "csv=p=0", path)
+    assert code == 0, err
+    return float(out)
+
+
+def small(path):
+    """[(seconds from the file's begin, grey pixels)] of each picture, as decoded."""
+    begin = begin_of(path)
+    times, _ = hls.frame_hashes(path, "V:0", "-copyts")
+    code, out, err = hls.run("ffmpeg", "-v", "error", "-i", path, "-map", "0:V:0", "-vf",
+                             f"scale={WIDTH}:{HEIGHT}:flags=area,format=gray", "-fps_mode",
+                             "passthrough", "-f", "rawvideo", "-")
+    assert code == 0, err
+    pictures = [out[i:i + AREA] for i in range(0, len(out), AREA)]
+    assert len(pictures) == len(times), (len(pictures), len(times))
+    return [(float(t) - begin, p) for (t, _), p in zip(times, pictures)]
+
+
+def unlike(a, b):
+    """The mean difference in levels of grey."""
+    return sum(map(abs, map(int.__sub__, a, b))) / AREA
+
+
+def distances(source, made):
+    """[(time, how long after its time in the source the picture of `made` is shown)]: of those that
+    it may be, the one that makes this least. Only while the source shows pictures. Seconds."""
+    times = [t for t, _ in source]
+    found = []
+    for t, picture in [(t - made[0][0], p) for t, p in made]:
+        at = bisect.bisect(times, t + 0.001)
+        near = range(max(0, at - 1 - NEAR), min(len(source), at + NEAR))
+        scored = [(unlike(picture, source[i][1]), t - times[i]) for i in near]
+        best = min((score for score, _ in scored), default=0)
+        like = [late for score, late in scored if score <= best + ALIKE]
+        if like and times[0] - 0.001 <= t <= times[-1]:
+            found.append((t, min(like, key=abs)))
+    return found
+
+
+def check_in_step(path, made, step):
+    """The pictures of `made`, a transcode of `path`, come when the source's do: none late, early or
+    left out beyond what the grid of `step` seconds and the source's own times make of it. All of
+    them may be less than a step early: the film then begins with the picture's place on the grid."""
+    source = small(path)
+    longest = max((b[0] - a[0] for a, b in zip(source, source[1:])), default=step)
+    off = distances(source, small(made))
+    all_early = min(step, max(0, -statistics.median(late for _, late in off)))
+    for t, late in off:
+        late += all_early
+        assert -step / 2 - 0.001 <= late <= max(longest, step) + step / 2 + 0.001, \
+            f"at {t:.3f} s a picture that is {late:.3f} s late"
