@@ -41,6 +41,22 @@ char char_upper(char character)
     return character >= 'a' && character <= 'z' ? (char) (character - ('a' - 'A')) : character;
 }
 
+static bool is_blank(char character)
+{
+    return character == ' ' || character == '\t';
+}
+
+struct slice slice_trim(struct slice slice)
+{
+    while (slice.length > 0 && is_blank(slice.at[0])) {
+        slice.at++;
+        slice.length--;
+    }
+    while (slice.length > 0 && is_blank(slice.at[slice.length - 1]))
+        slice.length--;
+    return slice;
+}
+
 enum err slice_number(struct slice slice, uint64_t max, uint64_t *out)
 {
     uint64_t number = 0;

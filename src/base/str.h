@@ -19,6 +19,8 @@ struct slice slice_of(const char *text);
 bool slice_is(struct slice slice, const char *text);
 bool slice_is_nocase(struct slice slice, const char *text);
 bool slice_starts(struct slice slice, const char *prefix);
+/* Without the spaces and tabs around it. */
+struct slice slice_trim(struct slice slice);
 
 /* ASCII letters alone, whatever the locale. */
 char char_lower(char character);

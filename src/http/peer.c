@@ -3,24 +3,13 @@
 
 #include <string.h>
 
-static struct slice trim(struct slice text)
-{
-    while (text.length > 0 && (text.at[0] == ' ' || text.at[0] == '\t')) {
-        text.at++;
-        text.length--;
-    }
-    while (text.length > 0 && (text.at[text.length - 1] == ' ' || text.at[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
 struct slice peer_cookie(struct slice header, const char *name)
 {
     size_t name_length = strlen(name);
     while (header.length > 0) {
         const char *end = memchr(header.at, ';', header.length);
         size_t length = end != NULL ? (size_t) (end - header.at) : header.length;
-        struct slice pair = trim((struct slice){header.at, length});
+        struct slice pair = slice_trim((struct slice){header.at, length});
         size_t used = length + (end != NULL);
         header.at += used;
         header.length -= used;
@@ -35,7 +24,7 @@ void peer_unwrap(struct slice header, const struct options *options, struct addr
     while (header.length > 0 && options_trust(options, peer)) {
         const char *comma = memrchr(header.at, ',', header.length);
         size_t from = comma != NULL ? (size_t) (comma - header.at) + 1 : 0;
-        struct slice last = trim((struct slice){header.at + from, header.length - from});
+        struct slice last = slice_trim((struct slice){header.at + from, header.length - from});
         if (address_parse(last, peer) != OK)
             return;
         header.length = from > 0 ? from - 1 : 0;

@@ -25,17 +25,6 @@ static bool parse_position(struct slice text, uint64_t *out)
     return true;
 }
 
-static struct slice trim(struct slice text)
-{
-    while (text.length > 0 && (text.at[0] == ' ' || text.at[0] == '\t')) {
-        text.at++;
-        text.length--;
-    }
-    while (text.length > 0 && (text.at[text.length - 1] == ' ' || text.at[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
 /* "-500": the last 500 bytes (RFC 9110 14.1.2). */
 static enum err suffix_range(uint64_t suffix, uint64_t size, struct range *out)
 {
@@ -53,7 +42,7 @@ enum err range_parse(struct slice header, uint64_t size, struct range *out)
     *out = whole;
     if (header.length < 7 || strncasecmp(header.at, "bytes=", 6) != 0)
         return OK;
-    struct slice spec = trim((struct slice){header.at + 6, header.length - 6});
+    struct slice spec = slice_trim((struct slice){header.at + 6, header.length - 6});
     const char *dash = spec.length == 0 ? NULL : memchr(spec.at, '-', spec.length);
     if (dash == NULL || memchr(spec.at, ',', spec.length) != NULL)
         return OK;

@@ -29,6 +29,15 @@ static void a_number_is_digits_only_and_bounded(void **state)
         assert_int_equal(slice_number(slice_of(bad[i]), 100, &number), ERR_BAD_INPUT);
 }
 
+static void blanks_around_are_taken_off(void **state)
+{
+    (void) state;
+    assert_true(slice_is(slice_trim(SLICE(" \t a b\t ")), "a b"));
+    assert_true(slice_is(slice_trim(SLICE("a\n")), "a\n"));
+    assert_int_equal(slice_trim(SLICE(" \t ")).length, 0);
+    assert_int_equal(slice_trim((struct slice){NULL, 0}).length, 0);
+}
+
 static void only_ascii_letters_change_case(void **state)
 {
     (void) state;
@@ -92,6 +101,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_is_digits_only_and_bounded),
+        cmocka_unit_test(blanks_around_are_taken_off),
         cmocka_unit_test(only_ascii_letters_change_case),
         cmocka_unit_test(a_buffer_grows_and_is_always_terminated),
         cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
