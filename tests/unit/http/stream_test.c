@@ -310,9 +310,14 @@ static void unfinished_bodies_have_a_budget(void **state)
                                  "Content-Length: 2000000\r\n\r\n");
         client_send_bytes(&clients[i], part, PART);
     }
+    /* The first end may be long in coming on a busy machine; then all there are. */
     int ended = 0;
+    bool is_over[CLIENTS] = {false};
+    for (int64_t from_ms = clock_mono_ms(); ended == 0 && clock_mono_ms() - from_ms < 20000;)
+        for (int i = 0; i < CLIENTS; i++)
+            ended += is_over[i] = client_sees_end(&clients[i], 20);
     for (int i = 0; i < CLIENTS; i++) {
-        ended += client_sees_end(&clients[i], 200);
+        ended += !is_over[i] && client_sees_end(&clients[i], 200);
         client_close(&clients[i]);
     }
     assert_in_range(ended, 1, CLIENTS - 8); /* 12 of 1.9 MB are too many, 8 are not */

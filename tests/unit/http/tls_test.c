@@ -240,14 +240,14 @@ static void broken_handshakes_are_survived(void **state)
         client_open(&client, http);
         client_send_bytes(&client, GARBAGE[i].at, GARBAGE[i].length);
         if (i < 2)
-            assert_true(client_sees_end(&client, 2000));
+            assert_true(client_sees_end(&client, 10000));
         client_close(&client);
     }
     struct secure secure;
     assert_true(secure_open(&secure, http, NULL));
     client_send_bytes(&secure.client, "\x17\x03\x03\x00\x05junk!",
                       10); /* a record that fits nothing */
-    assert_true(client_sees_end(&secure.client, 2000));
+    assert_true(client_sees_end(&secure.client, 10000));
     secure_close(&secure, false);
     assert_true(secure_open(&secure, http, NULL));
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
