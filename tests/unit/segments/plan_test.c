@@ -132,8 +132,43 @@ static void without_a_copy_the_grid_is_free(void **state)
     assert_cuts(cuts, choose(NULL, 0, 1, cuts), want, 1);
 }
 
-/* A film of `end_ms`: H.264 and AAC, each copied and transcoded, and subtitles. */
-static struct plan *make_plan(int64_t end_ms, uint32_t fps_num, uint32_t fps_den, uint32_t rate)
+static void add_tracks(struct plan *plan, uint32_t rate)
+{
+    plan->tracks = mem_new_array(struct plan_track, 3);
+    plan->track_count = 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct plan_track *t = &plan->tracks[i];
+        t->kind = (enum plan_kind) i;
+        t->number = 1;
+        t->first_ns = i == 1 ? 11000000 : 1000000;
+        snprintf(t->language, sizeof t->language, "und");
+        t->sar_num = t->sar_den = 1;
+        t->fps_num = plan->fps_num;
+        t->fps_den = plan->fps_den;
+        t->rate = i == 1 ? rate : 0;
+        t->frame_size = i == 1 ? 1536 : 0;
+        t->channels = i == 1 ? 6 : 0;
+    }
+    snprintf(plan->tracks[1].title, sizeof plan->tracks[1].title, "Kommentar \xc3\xbc");
+    plan->tracks[0].extradata = mem_dup("abc", 3);
+    plan->tracks[0].extradata_size = 3;
+}
+
+static void fill_rendition(struct plan_rendition *r, uint32_t timescale)
+{
+    r->timescale = timescale;
+    r->width = r->kind == PLAN_VIDEO ? 1280 : 0;
+    r->height = r->kind == PLAN_VIDEO ? 720 : 0;
+    r->channels = r->kind == PLAN_AUDIO ? 2 : 0;
+    r->bitrate = r->is_copy || r->kind == PLAN_SUBTITLE ? 0 : 128000;
+    snprintf(r->video_range, sizeof r->video_range, "%s", r->kind == PLAN_VIDEO ? "SDR" : "");
+    if (r->kind != PLAN_SUBTITLE) {
+        r->init = mem_dup("init", 4);
+        r->init_size = 4;
+    }
+}
+
+static void add_renditions(struct plan *plan, uint32_t rate)
 {
     static const struct plan_rendition forms[] = {
         {.name = "video-copy",
@@ -149,50 +184,20 @@ static struct plan *make_plan(int64_t end_ms, uint32_t fps_num, uint32_t fps_den
          .codecs = "mp4a.40.2"},
         {.name = "audio-1-aac", .kind = PLAN_AUDIO, .track = 1, .codecs = "mp4a.40.2"},
         {.name = "subtitle-1", .kind = PLAN_SUBTITLE, .track = 2}};
-    struct plan *plan = plan_new();
-    int64_t keys[64];
-    uint32_t *indexes = NULL, key_count = 0;
-
-    plan->version = PLAN_VERSION;
-    plan->container = CONTAINER_MKV;
-    plan->timescale = fps_den == 1001 ? fps_num : V;
-    plan->end = end_ms * plan->timescale / 1000;
-    plan->fps_num = fps_num;
-    plan->fps_den = fps_den;
-    plan->t0_ns = 1000000;
-    plan->tracks = mem_new_array(struct plan_track, 3);
-    plan->track_count = 3;
-    for (uint32_t i = 0; i < 3; i++) {
-        struct plan_track *t = &plan->tracks[i];
-        t->kind = (enum plan_kind) i;
-        t->number = 1;
-        t->first_ns = i == 1 ? 11000000 : 1000000;
-        snprintf(t->language, sizeof t->language, "und");
-        t->sar_num = t->sar_den = 1;
-        t->fps_num = fps_num;
-        t->fps_den = fps_den;
-        t->rate = i == 1 ? rate : 0;
-        t->frame_size = i == 1 ? 1536 : 0;
-        t->channels = i == 1 ? 6 : 0;
-    }
-    snprintf(plan->tracks[1].title, sizeof plan->tracks[1].title, "Kommentar \xc3\xbc");
-    plan->tracks[0].extradata = mem_dup("abc", 3);
-    plan->tracks[0].extradata_size = 3;
     plan->rendition_count = COUNT(forms);
     plan->renditions = mem_dup(forms, sizeof forms);
     for (uint32_t i = 0; i < plan->rendition_count; i++) {
         struct plan_rendition *r = &plan->renditions[i];
-        r->timescale = r->kind == PLAN_AUDIO ? rate : plan->timescale;
-        r->width = r->kind == PLAN_VIDEO ? 1280 : 0;
-        r->height = r->kind == PLAN_VIDEO ? 720 : 0;
-        r->channels = r->kind == PLAN_AUDIO ? 2 : 0;
-        r->bitrate = r->is_copy || r->kind == PLAN_SUBTITLE ? 0 : 128000;
-        snprintf(r->video_range, sizeof r->video_range, "%s", r->kind == PLAN_VIDEO ? "SDR" : "");
-        if (r->kind != PLAN_SUBTITLE) {
-            r->init = mem_dup("init", 4);
-            r->init_size = 4;
-        }
+        fill_rendition(r, r->kind == PLAN_AUDIO ? rate : plan->timescale);
     }
+}
+
+/* Keys every 5 s, and all cuts by the rules. */
+static void add_cuts(struct plan *plan)
+{
+    int64_t keys[64];
+    uint32_t *indexes = NULL, key_count = 0;
+
     for (int64_t at = 0; at < plan->end && key_count < 64; at += 5 * (int64_t) plan->timescale)
         keys[key_count++] = at;
     assert_int_equal(plan_choose_copy_cuts(keys, key_count, plan->end, plan->timescale, &indexes,
@@ -207,6 +212,23 @@ static struct plan *make_plan(int64_t end_ms, uint32_t fps_num, uint32_t fps_den
     mem_free(indexes);
     plan_choose_cuts(plan->copy_cuts, plan->copy_count, plan->end, plan->timescale, &plan->cuts,
                      &plan->cut_count);
+}
+
+/* A film of `end_ms`: H.264 and AAC, each copied and transcoded, and subtitles. */
+static struct plan *make_plan(int64_t end_ms, uint32_t fps_num, uint32_t fps_den, uint32_t rate)
+{
+    struct plan *plan = plan_new();
+
+    plan->version = PLAN_VERSION;
+    plan->container = CONTAINER_MKV;
+    plan->timescale = fps_den == 1001 ? fps_num : V;
+    plan->end = end_ms * plan->timescale / 1000;
+    plan->fps_num = fps_num;
+    plan->fps_den = fps_den;
+    plan->t0_ns = 1000000;
+    add_tracks(plan, rate);
+    add_renditions(plan, rate);
+    add_cuts(plan);
     plan->chapters = mem_new_array(struct plan_chapter, 1);
     plan->chapter_count = 1;
     plan->chapters[0].end_ms = 1000;
