@@ -109,7 +109,8 @@ uint32_t transcode_video_bitrate(const struct plan *plan, const struct plan_rend
     double useful = (double) source_peak * price_of(track->codec) / 100 * share;
     if (source_peak == 0 || useful >= usual)
         return usual;
-    return useful > usual / LEAST_SHARE ? (uint32_t) useful : usual / LEAST_SHARE;
+    uint32_t least = usual / LEAST_SHARE;
+    return useful > least ? (uint32_t) useful : least;
 }
 
 uint32_t transcode_audio_bitrate(const struct plan_rendition *rendition, uint32_t wanted)
