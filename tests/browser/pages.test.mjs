@@ -179,6 +179,66 @@ describe('the pages', () => {
       }));
   });
 
+  describe('a film that', () => {
+    const REASON = 'the film is opened for the first time';
+
+    /** The answers to POST /playback and to the questions after it, as `states` say one after the other. */
+    async function answering(page, states) {
+      let asked = 0;
+      await page.route(/\/api\/v1\/playback(\/[^/]+)?$/, async (route) => {
+        if (!/GET|POST/.test(route.request().method())) return route.continue();
+        const response = await route.fetch();
+        const state = states[Math.min(asked, states.length - 1)];
+        asked += 1;
+        return route.fulfill({ response, json: { ...(await response.json()), ...state } });
+      });
+    }
+    const waiting = { waiting: { for: 'plan', reason: REASON } };
+
+    test('is being planned says that it waits, and then plays', async () => {
+      const { page, errors, close } = await openPage(browser);
+      const masters = [];
+      page.on('request', (request) => { if (/master\.m3u8/.test(request.url())) masters.push(request.url()); });
+      await answering(page, [waiting, { waiting: { ...waiting.waiting, reason: 'it is read through once: 40 %' } }, waiting, {}]);
+      await page.goto(`${server.url}/watch/${film.id}`);
+      await page.locator('.waiting').getByText(REASON).waitFor({ timeout: 5000 });
+      assert.deepEqual(masters, [], 'the playlist is asked for before it can be there');
+      assert.deepEqual(await axe(page), []);
+      await page.locator('.waiting').getByText('40 %').waitFor({ timeout: 5000 });
+      await untilMoving(page);
+      assert.equal(await page.locator('.waiting').count(), 0);
+      assert.deepEqual(errors, []);
+      await close();
+    });
+
+    test('turns out to be unplayable while it is waited for says why', async () => {
+      const { page, errors, close } = await openPage(browser);
+      await answering(page, [waiting, { failed: 'the file has no picture and no sound' }]);
+      await page.goto(`${server.url}/watch/${film.id}`);
+      await page.locator('.waiting').getByText(REASON).waitFor({ timeout: 5000 });
+      const panel = page.getByRole('alertdialog');
+      await panel.getByText('the file has no picture and no sound').waitFor({ timeout: 5000 });
+      assert.equal(await page.locator('.waiting').count(), 0);
+      assert.deepEqual(await axe(page), []);
+      assert.deepEqual(errors, []);
+      await close();
+    });
+
+    test('is refused says why, in the server’s words', { skip: isFake }, async () => {
+      const { items } = await (await fetch(`${server.url}/api/v1/library?limit=200`)).json();
+      const { files: [garbage], reason } = items.find(({ files }) => files.some(({ name }) => name.startsWith('holiday')));
+      const { page, errors, close } = await openPage(browser);
+      await page.goto(`${server.url}/watch/${garbage.id}`);
+      const panel = page.getByRole('alertdialog');
+      await panel.waitFor({ timeout: 5000 });
+      const words = (await panel.textContent()).toLowerCase();
+      assert.ok(words.includes((garbage.reason ?? reason).toLowerCase()), words);
+      assert.deepEqual(await axe(page), []);
+      assert.deepEqual(unexpected(errors), []);
+      await close();
+    });
+  });
+
   test('two tabs wait for held segments, and a third still opens the list', async () => {
     const proxy = await startProxy(server.url);
     proxy.state.rules.push({ match: /(video|audio)-[^/]+\/\d+\.m4s/, fault: 'hold', forMs: 6000 });

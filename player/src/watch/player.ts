@@ -19,6 +19,8 @@ import { guard } from './watchdog';
 const RENEW_PAUSE_MS = 10_000; // a playback that ends at once is not asked for in a circle
 const WAITING_POLL_MS = 1000;
 const ARRIVED_SECONDS = 5;
+/** A film that turned out to be unplayable while it was waited for is refused as one that was known to be. */
+const REFUSED = 422;
 
 export class Player {
   readonly video: HTMLVideoElement;
@@ -172,6 +174,7 @@ export class Player {
       current = await api.getPlayback(playback.id, this.#ends);
     }
     this.preparing.value = undefined;
+    if (current.failed !== undefined) throw new api.Problem(REFUSED, current.failed, undefined, undefined);
     return current;
   }
 
