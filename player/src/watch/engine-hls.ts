@@ -61,6 +61,7 @@ export class HlsEngine implements Engine {
     hls.on(Events.AUDIO_TRACKS_UPDATED, publish);
     hls.on(Events.AUDIO_TRACK_SWITCHED, publish);
     hls.on(Events.AUDIO_TRACK_SWITCHING, publish);
+    this.#flushOnce(hls);
     hls.on(Events.SUBTITLE_TRACKS_UPDATED, publish);
     hls.on(Events.SUBTITLE_TRACK_SWITCH, publish);
     hls.on(Events.FRAG_LOADING, (_, { frag }) => this.#loading.add(frag.type));
@@ -93,6 +94,22 @@ export class HlsEngine implements Engine {
     this.#hls.subtitleDisplay = true;
     this.#hls.subtitleTrack = id === OFF ? -1 : Number(id);
     this.#publish();
+  }
+
+  /**
+   * When the sound changes, hls.js takes away what lies ahead of the old track; with `progressive` it does
+   * so again at every piece of the new one, and thereby takes away that. Once a piece of the new track
+   * goes in, there is nothing left to take: an infinite distance makes it an empty range.
+   */
+  #flushOnce(hls: Hls): void {
+    const usualSeconds = hls.config.nextAudioTrackBufferFlushForwardOffset;
+    hls.on(Events.AUDIO_TRACK_SWITCHING, () => {
+      hls.config.nextAudioTrackBufferFlushForwardOffset = usualSeconds;
+    });
+    hls.on(Events.BUFFER_APPENDING, (_, { type, frag }) => {
+      if (type !== 'audio' || frag.sn === 'initSegment' || frag.level !== hls.audioTrack) return;
+      hls.config.nextAudioTrackBufferFlushForwardOffset = Infinity;
+    });
   }
 
   isLoading(): boolean {
