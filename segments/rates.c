@@ -106,7 +106,7 @@ uint32_t transcode_video_bitrate(const struct plan *plan, const struct plan_rend
     double area = (double) rendition->width * rendition->height;
     double source_area = (double) track->width * track->height;
     double share = source_area > area ? pow(area / source_area, SIZE_POWER) : 1;
-    double useful = (double) source_peak * price_of(track->codec) / 100 * share;
+    double useful = (double) source_peak * (double) price_of(track->codec) / 100.0 * share;
     if (source_peak == 0 || useful >= usual)
         return usual;
     uint32_t least = usual / LEAST_SHARE;

@@ -114,53 +114,6 @@ static void case_01_copy_runs_are_byte_equal(void **state)
     }
 }
 
-static char *read_text(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    struct str text = {0};
-    char buffer[4096];
-    size_t got;
-
-    assert_non_null(file);
-    while ((got = fread(buffer, 1, sizeof buffer, file)) > 0)
-        str_append(&text, buffer, got);
-    fclose(file);
-    return str_take(&text);
-}
-
-/* The hashes of all frames, one a line, without their times. */
-static char *frame_hashes(const char *name)
-{
-    char words[256];
-    char *text, *line, *save = NULL;
-    struct str hashes = {0};
-
-    snprintf(words, sizeof words,
-             "ffmpeg -v error -nostdin -y -i @/%s -map 0:v:0 -fps_mode passthrough -f framehash "
-             "@/hashes.txt",
-             name);
-    lab_run(&lab, words);
-    text = read_text(path_of("hashes.txt"));
-    for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-        const char *hash = strrchr(line, ',');
-        if (line[0] != '#' && hash != NULL) {
-            str_puts(&hashes, hash);
-            str_putc(&hashes, '\n');
-        }
-    }
-    mem_free(text);
-    return str_take(&hashes);
-}
-
-static void write_film(const char *name, const struct str *bytes)
-{
-    FILE *file = fopen(path_of(name), "wb");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes->at, 1, bytes->length, file), bytes->length);
-    fclose(file);
-}
-
 static void case_02_copy_is_complete(void **state)
 {
     (void) state;
@@ -170,9 +123,9 @@ static void case_02_copy_is_complete(void **state)
         char *source, *copy;
         whole_open(&whole, path_of(films[i]));
         whole_join(&whole, whole_find(&whole, "video-copy"), &joined);
-        write_film("joined.mp4", &joined);
-        source = frame_hashes(films[i]);
-        copy = frame_hashes("joined.mp4");
+        lab_write(&lab, "joined.mp4", &joined);
+        source = lab_frame_hashes(&lab, films[i]);
+        copy = lab_frame_hashes(&lab, "joined.mp4");
         assert_true(strlen(source) > 500 * 10);
         assert_string_equal(source, copy);
         mem_free(source);
@@ -623,7 +576,7 @@ static void parts_are_cut_by_content(void **state)
     }
     str_append(&first, whole.plan->renditions[r].init, whole.plan->renditions[r].init_size);
     str_append(&first, segment.at, recipe.first_part);
-    write_film("first.mp4", &first);
+    lab_write(&lab, "first.mp4", &first);
     lab_run(&lab, "ffmpeg -v error -xerror -nostdin -y -i @/first.mp4 -f framehash @/first.txt");
     piece_fini(&piece);
     str_fini(&first);

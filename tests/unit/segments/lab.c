@@ -68,6 +68,56 @@ void lab_run(const struct lab *lab, const char *text)
     str_fini(&words);
 }
 
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    struct str text = {0};
+    char buffer[4096];
+    size_t got;
+
+    assert_non_null(file);
+    while ((got = fread(buffer, 1, sizeof buffer, file)) > 0)
+        str_append(&text, buffer, got);
+    fclose(file);
+    return str_take(&text);
+}
+
+char *lab_frame_hashes(const struct lab *lab, const char *name)
+{
+    char words[2 * LAB_MAX_PATH];
+    char *text, *line, *save = NULL;
+    struct str hashes = {0};
+
+    snprintf(words, sizeof words,
+             "ffmpeg -v error -nostdin -y -i @/%s -map 0:v:0 -fps_mode passthrough -f framehash "
+             "@/hashes.txt",
+             name);
+    lab_run(lab, words);
+    snprintf(words, sizeof words, "%s/hashes.txt", lab->folder);
+    text = read_text(words);
+    for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+        const char *hash = strrchr(line, ',');
+        if (line[0] != '#' && hash != NULL) {
+            str_puts(&hashes, hash);
+            str_putc(&hashes, '\n');
+        }
+    }
+    mem_free(text);
+    return str_take(&hashes);
+}
+
+void lab_write(const struct lab *lab, const char *name, const struct str *bytes)
+{
+    char path[2 * LAB_MAX_PATH];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", lab->folder, name);
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes->at, 1, bytes->length, file), bytes->length);
+    fclose(file);
+}
+
 /* The plan's own renditions make room for the test's. */
 static void drop_renditions(struct plan *plan)
 {

@@ -24,6 +24,9 @@ void lab_fini(struct lab *lab);
 
 /* Runs ffmpeg (or another program) with words separated by blanks; "@" stands for the folder. */
 void lab_run(const struct lab *lab, const char *words);
+/* The hashes of all frames of a film in the folder, one a line, without their times. The caller's. */
+char *lab_frame_hashes(const struct lab *lab, const char *name);
+void lab_write(const struct lab *lab, const char *name, const struct str *bytes);
 
 /* A film, its input, and its plan, with renditions of the test's own. */
 struct film {
