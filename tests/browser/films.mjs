@@ -40,3 +40,35 @@ export async function makeGarbage(folder, name) {
   await writeFile(path, 'this is not a film\n'.repeat(500));
   return age(path);
 }
+
+const TONE = (seconds) => `aevalsrc=0.4*sin(2000*t)|0.4*sin(2000*t):s=48000:d=${seconds}`;
+/** What may be wrong with the sound of a film that lasts `seconds`: its source, and a filter. */
+const SOUNDS = {
+  late: (seconds) => [TONE(seconds - 5), 'asetpts=PTS+5/TB'],
+  hole: (seconds) => [TONE(seconds - 5), 'asetpts=PTS+5*gte(T\\,4)/TB'],
+  shorter: (seconds) => [TONE(seconds - 4), 'anull'],
+  longer: (seconds) => [TONE(seconds + 3), 'anull'],
+};
+export const soundFaults = Object.keys(SOUNDS);
+
+/** A film whose sound begins late, has a hole, or ends before or after the picture. */
+export async function makeSoundFilm(folder, name, seconds, fault) {
+  const path = join(folder, name);
+  const [source, filter] = SOUNDS[fault](seconds);
+  await run('ffmpeg', ['-v', 'error', '-y', '-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=24:duration=${seconds}`,
+    '-f', 'lavfi', '-i', source, '-map', '0', '-map', '1', '-af', filter, ...COPIED, '-c:a', 'aac', path]);
+  return age(path);
+}
+
+/** A white picture and a beep at every whole second; the sound is coded as `sound` says. */
+export async function makeSyncFilm(folder, name, seconds, sound) {
+  const path = join(folder, name);
+  const on = 'lt(mod(t\\,1)\\,0.04)'; // one frame; of the picture half is asked for, as 24.04 mod 1 is less than 0.04
+  await run('ffmpeg', ['-v', 'error', '-y',
+    '-f', 'lavfi', '-i', `color=c=black:s=320x180:r=25:d=${seconds},drawbox=c=white:t=fill:enable='lt(mod(t,1),0.02)'`,
+    '-f', 'lavfi', '-i', `aevalsrc=0.8*sin(2*PI*1000*t)*${on}|0.8*sin(2*PI*1000*t)*${on}:s=48000:d=${seconds}`,
+    // Frames that are shown out of order: what shifts times by a delay shows.
+    '-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '2', '-g', '50', '-keyint_min', '50', '-sc_threshold', '0', '-pix_fmt', 'yuv420p',
+    '-c:a', sound, path]);
+  return age(path);
+}
