@@ -148,17 +148,18 @@ static void hear_segment(struct room *room, struct ask *ask)
         reply_segment(ask);
 }
 
+/* Decision 2: a version that is not there any more is gone, its rendition perhaps with it. */
 static void hear_rendition(struct room *room, struct ask *ask)
 {
     struct why why = {0};
     int rendition = film_find(room->film, slice_of(ask->rendition));
-    if (rendition < 0) {
+    if (rendition < 0 && !ask->has_version) {
         why_set(&why, ERR_NOT_FOUND, NULL, "the film has no such rendition");
         ask_reply_failure(ask, ERR_NOT_FOUND, &why);
         return;
     }
     struct slice version = ask->has_version ? slice_of(ask->version) : (struct slice){0};
-    if (!film_is_version(room->film, (uint32_t) rendition, version)) {
+    if (rendition < 0 || !film_is_version(room->film, (uint32_t) rendition, version)) {
         why_set(&why, ERR_GONE, "v", "the film has another version now: load it again");
         ask_reply_failure(ask, ERR_GONE, &why);
         return;

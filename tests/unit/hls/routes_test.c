@@ -276,6 +276,7 @@ static void wrong_urls_have_right_answers(void **state)
         {"/hls/a/video-copy/0.m4s?v=", 410},
         {"/hls/a/video-copy/index.m3u8?v=00000000000000000000000000000000000000", 410},
         {"/hls/a/video-copy/init.mp4?v=00000000", 410},
+        {"/hls/a/video-4k/0.m4s?v=00000000", 410},
         {"/hls/a/master.m3u8?client=vlc", 400},
         {"/hls/a/master.m3u8?p=a%20b", 400},
         {"/api/v1/files/zzz/raw", 404},
