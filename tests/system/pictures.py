@@ -9,15 +9,16 @@ import hls
 WIDTH, HEIGHT = 32, 18
 AREA = WIDTH * HEIGHT
 NEAR = 3  # pictures to each side that the right one is told from
-ALIKE = 0.35  # levels of grey: pictures this close to the best cannot be told from it
+# Pictures so close to the one that looks most alike cannot be told from it: a coder's noise.
+ALIKE, ALIKE_SHARE = 0.35, 1.5
 
 
 def begin_of(path):
-    """When the file begins by its own clock, sound's or picture's."""
+    """When the file begins by its own clock, sound's or picture's; None: it does not say."""
     code, out, err = hls.run("ffprobe", "-v", "error", "-show_entries", "format=start_time", "-of",
                              "csv=p=0", path)
     assert code == 0, err
-    return float(out)
+    return float(out) if out.strip() != b"N/A" else None
 
 
 def small(path):
@@ -30,7 +31,8 @@ def small(path):
     assert code == 0, err
     pictures = [out[i:i + AREA] for i in range(0, len(out), AREA)]
     assert len(pictures) == len(times), (len(pictures), len(times))
-    return [(float(t) - begin, p) for (t, _), p in zip(times, pictures)]
+    begin = times[0][0] if begin is None else begin
+    return [(float(t) - float(begin), p) for (t, _), p in zip(times, pictures)]
 
 
 def unlike(a, b):
@@ -40,17 +42,16 @@ def unlike(a, b):
 
 def distances(source, made):
     """[(time, [how long after its time in the source the picture of `made` is shown])], for each of
-    the pictures that it may be, nearest first. Only while the source shows pictures. Seconds."""
+    the pictures that it may be, most alike first. Only while the source shows pictures. Seconds."""
     times = [t for t, _ in source]
     found = []
     for t, picture in [(t - made[0][0], p) for t, p in made]:
         at = bisect.bisect(times, t + 0.001)
         near = range(max(0, at - 1 - NEAR), min(len(source), at + NEAR))
-        scored = [(unlike(picture, source[i][1]), t - times[i]) for i in near]
-        best = min((score for score, _ in scored), default=0)
-        like = [late for score, late in scored if score <= best + ALIKE]
+        scored = sorted((unlike(picture, source[i][1]), t - times[i]) for i in near)
+        like = [late for score, late in scored if score <= scored[0][0] * ALIKE_SHARE + ALIKE]
         if like and times[0] - 0.001 <= t <= times[-1]:
-            found.append((t, sorted(like, key=abs)))
+            found.append((t, like))
     return found
 
 
@@ -61,7 +62,7 @@ def check_in_step(path, made, step):
     source = small(path)
     longest = max((b[0] - a[0] for a, b in zip(source, source[1:])), default=step)
     off = distances(source, small(made))
-    all_early = min(step, max(0, -statistics.median(late[0] for _, late in off)))
+    all_early = min(step, max(0, -statistics.median(late[0] for _, late in off))) if off else 0
     least, most = -step / 2 - 0.001 - all_early, max(longest, step) + step / 2 + 0.001 - all_early
     for t, late in off:
         assert any(least <= s <= most for s in late), f"at {t:.3f} s a picture {late[0]:.3f} s late"
