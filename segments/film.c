@@ -123,7 +123,9 @@ static enum err take_job(struct film *film, struct wire_message *message)
     film->last_job = id;
     struct job *job = job_new(id, film->socket, &message->fds[0]);
     job->is_plan = is_plan;
-    if (!is_plan) {
+    if (is_plan) {
+        job->scan = message->plan.scan;
+    } else {
         job->rendition = message->segment.rendition;
         job->n = message->segment.n;
     }

@@ -16,7 +16,7 @@
 struct job {
     /* fixed after new */
     uint64_t id;
-    bool is_plan;
+    bool is_plan, scan; /* scan: of a plan, as in engine_plan_job */
     uint32_t rendition, n;
     int socket; /* borrowed */
     int out;

@@ -130,8 +130,11 @@ static void make_plan(struct batch *batch)
     struct job *job = batch->members[0];
     CLEANUP(plan_free) struct plan *plan = NULL;
     struct why why = {0};
-    enum err kind = engine_plan(jobs->input, jobs->options, &batch->is_cancelled, on_progress,
-                                batch, &plan, &why);
+    const struct engine_plan_job how = {.scan = job->scan,
+                                        .cancelled = &batch->is_cancelled,
+                                        .progress = on_progress,
+                                        .ctx = batch};
+    enum err kind = engine_plan(jobs->input, jobs->options, &how, &plan, &why);
     if (kind == OK) {
         CLEANUP(mem_free_at) uint8_t *bytes = NULL;
         size_t size;

@@ -17,7 +17,7 @@
 #include "base/why.h"
 
 /* Goes up with every change of the cut algorithm, of the record, or of what encoders are told. */
-#define PLAN_VERSION        2
+#define PLAN_VERSION        3
 #define PLAN_OFFSET_S       10
 #define PLAN_MAX_CUTS       100000
 #define PLAN_MAX_HOURS      48
@@ -114,6 +114,8 @@ struct plan {
     enum plan_container container;
     char format[32]; /* libav's name: "matroska", "mov", "mpegts" */
     uint64_t source_size;
+    bool wants_scan;           /* no index tells the keys: the plan of a film that was read through
+                                * may offer a copy, this one offers none (decision 11) */
     int64_t t0_ns;             /* source time of media time 0 */
     uint32_t timescale;        /* V: fps.num for n/1001 rates, else 90000 */
     int64_t end;               /* E, ticks */

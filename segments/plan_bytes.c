@@ -198,6 +198,7 @@ static void walk_head(struct walk *walk, struct plan *p)
     p->container = (enum plan_container) walk_choice(walk, p->container, CONTAINER_COUNT);
     walk_text(walk, p->format, sizeof p->format);
     WALK(walk, p->source_size);
+    walk_flag(walk, &p->wants_scan);
     WALK(walk, p->t0_ns);
     WALK(walk, p->timescale);
     WALK(walk, p->end);

@@ -233,6 +233,8 @@ static enum err check_head(const struct plan *plan, struct why *why)
         return bad(why, "/t0_ns", "its begin is far out of time");
     if (plan->cut_count == 0)
         return bad(why, "/cuts", "it has no cuts");
+    if (plan->wants_scan && plan->copy_count > 0)
+        return bad(why, "/wants_scan", "it knows where to cut, and wants to be read for that");
     return OK;
 }
 

@@ -123,10 +123,17 @@ static enum err fetch_keys(struct planner *p)
 
     if (err != ERR_NOT_FOUND)
         return err;
+    p->plan->wants_scan = true;
     if (!input_is_whole(p->reader.input)) {
         planner_refuse_copy(planner_video(p), "it has no index, and is not all there yet");
         return ERR_NOT_FOUND;
     }
+    if (!p->job->scan) {
+        planner_refuse_copy(planner_video(p),
+                            "it has no index: it is read through for one, and copied after that");
+        return ERR_NOT_FOUND;
+    }
+    p->plan->wants_scan = false;
     log_info("segments.scan", log_str("why", why.text));
     return container_scan(p->container, &p->reader, video, planner_scanned, p, &p->keys,
                           &p->key_count);

@@ -27,8 +27,8 @@
 
 static void tell_progress(const struct planner *p)
 {
-    if (p->progress != NULL)
-        p->progress(p->progress_ctx, p->fraction);
+    if (p->job->progress != NULL)
+        p->job->progress(p->job->ctx, p->fraction);
 }
 
 void planner_scanned(void *ctx, double fraction)
@@ -320,17 +320,15 @@ static enum err run_planner(struct planner *p, struct why *why)
 }
 
 enum err engine_plan(struct input *input, const struct engine_options *options,
-                     _Atomic bool *cancelled, engine_progress_fn *progress, void *ctx,
-                     struct plan **out, struct why *why)
+                     const struct engine_plan_job *job, struct plan **out, struct why *why)
 {
     struct planner *planner = mem_new(struct planner);
     enum err err;
 
     planner->reader = (struct reader){
-        .input = input, .cancelled = cancelled, .heard = on_read, .heard_ctx = planner};
+        .input = input, .cancelled = job->cancelled, .heard = on_read, .heard_ctx = planner};
     planner->options = options;
-    planner->progress = progress;
-    planner->progress_ctx = ctx;
+    planner->job = job;
     planner->plan = plan_new();
     planner->plan->version = PLAN_VERSION;
     planner->plan->source_size = input_size(input);

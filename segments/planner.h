@@ -31,8 +31,7 @@ struct head {
 struct planner {
     struct reader reader;
     const struct engine_options *options;
-    engine_progress_fn *progress; /* may be NULL */
-    void *progress_ctx;
+    const struct engine_plan_job *job;
     double fraction;     /* of a scan, as last told; 0: none was begun */
     uint64_t bytes_read; /* by all readers of this plan */
     struct plan *plan;

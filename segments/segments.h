@@ -30,13 +30,22 @@ void engine_preload(void);
 /* "x264-164 lavc-59.37 ..." and the options: enters `v` (decision 2). Constant for a build. */
 const char *engine_version(void);
 
-/* Makes the plan of a film never seen before. `progress` may be NULL; it hears of every read, and how
- * far the film was read through: 0, but for films whose index is missing; it never falls.
- * BAD_MEDIA with the words for a person where nothing of it can be played; CANCELLED; IO. */
+/* How a plan is made. */
 typedef void engine_progress_fn(void *ctx, double fraction);
+struct engine_plan_job {
+    bool scan; /* a film without an index is read through for one; else its plan wants_scan */
+    _Atomic bool *cancelled; /* may be NULL */
+    /* May be NULL; hears of every read, and how far the film was read through: 0, but for scans; it
+     * never falls. */
+    engine_progress_fn *progress;
+    void *ctx;
+};
+
+/* Makes the plan of a film never seen before. BAD_MEDIA with the words for a person where nothing of
+ * it can be played; CANCELLED; IO. */
 MUST_CHECK enum err engine_plan(struct input *input, const struct engine_options *options,
-                                _Atomic bool *cancelled, engine_progress_fn *progress, void *ctx,
-                                struct plan **out, struct why *why);
+                                const struct engine_plan_job *job, struct plan **out,
+                                struct why *why);
 
 /* Opens an engine over `input` and `plan`, both borrowed until engine_close. Reads nothing yet. */
 MUST_CHECK enum err engine_open(struct input *input, const struct plan *plan,

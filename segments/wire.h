@@ -15,7 +15,7 @@
 #include "base/why.h"
 
 /* Goes up with every change of the table: both programs must be of one build. */
-#define WIRE_VERSION 3
+#define WIRE_VERSION 4
 
 enum {
     WIRE_FD = 3, /* where a media process finds its socket */
@@ -52,8 +52,9 @@ struct wire_piece {
           WIRE_F(u32, threads) WIRE_F(u32, runs) WIRE_F(text, preset) WIRE_F(text, label))         \
     /* Locked down, by these layers (sandbox.h); not a byte of film was read before. */            \
     M(OPENED, opened, WIRE_FROM_FILM, 0, 0, WIRE_F(u32, layers))                                   \
-    /* Jobs: numbers rise and are never used again; `out` comes along. */                          \
-    M(PLAN, plan, WIRE_TO_FILM, 1, 1, WIRE_F(u64, job))                                            \
+    /* Jobs: numbers rise and are never used again; `out` comes along. `scan`: a film without an   \
+     * index is read through for one. */                                                           \
+    M(PLAN, plan, WIRE_TO_FILM, 1, 1, WIRE_F(u64, job) WIRE_F(flag, scan))                         \
     M(SEGMENT, segment, WIRE_TO_FILM, 1, 1,                                                        \
       WIRE_F(u64, job) WIRE_F(u32, rendition) WIRE_F(u32, n))                                      \
     /* The job still ends with DONE or FAILED. */                                                  \

@@ -100,7 +100,7 @@ static void start_plan(void *arg)
     struct tool *tool = arg;
     enum err err = open_media(tool, NULL, 0);
     if (err == OK)
-        media_plan(tool->media, tool->out, &job_events, tool);
+        media_plan(tool->media, true, tool->out, &job_events, tool);
     else
         end(tool, err, NULL);
 }

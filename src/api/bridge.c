@@ -25,56 +25,64 @@ static enum err find(void *ctx, const char *file_id, struct hls_file *out, struc
     return err;
 }
 
+/* `plan` is what the bytes say; NULL: there are none. */
+static struct library_found found_of(const struct source_identity *identity,
+                                     const struct plan *plan, const uint8_t *bytes, size_t size)
+{
+    struct library_found found = {
+        .identity = identity, .duration_ms = -1, .bytes = bytes, .size = size};
+    if (plan != NULL && plan->timescale > 0)
+        found.duration_ms = plan->end * 1000 / plan->timescale;
+    found.wants_scan = plan != NULL && plan->wants_scan;
+    return found;
+}
+
 static void keep_plan(void *ctx, const char *file_id, const struct source_identity *identity,
                       const uint8_t *bytes, size_t size)
 {
     struct api *api = ctx;
-    int64_t duration_ms = 0;
-    json_t *media = media_json(bytes, size, &duration_ms);
-    if (media == NULL)
+    CLEANUP(plan_free) struct plan *plan = NULL;
+    if (plan_read(bytes, size, &plan, NULL) != OK)
         return;
-    json_decref(media);
-    if (library_keep_plan(api->library, file_id, identity, bytes, size, duration_ms) == OK)
+    const struct library_found found = found_of(identity, plan, bytes, size);
+    if (library_keep_plan(api->library, file_id, &found) == OK)
         playbacks_refresh(api, file_id);
-}
-
-static void tell_progress(void *ctx, const char *file_id, double fraction)
-{
-    playbacks_progress(ctx, file_id, fraction);
 }
 
 struct hls_library api_hls_library(struct api *api)
 {
-    return (struct hls_library){
-        .ctx = api, .find = find, .keep_plan = keep_plan, .progress = tell_progress};
+    return (struct hls_library){.ctx = api, .find = find, .keep_plan = keep_plan};
 }
 
 /* --- what the library asks of hls --- */
-
-struct probe {
-    library_probed_fn *done;
-    void *done_ctx;
-};
 
 static void probed(void *ctx, enum err kind, const struct why *why,
                    const struct source_identity *identity, const struct plan *plan,
                    const uint8_t *bytes, size_t size)
 {
-    struct probe probe = *(struct probe *) ctx;
-    int64_t duration_ms = -1;
+    struct library_probe probe = *(struct library_probe *) ctx;
+    const struct library_found found = found_of(identity, plan, bytes, size);
     mem_free(ctx);
-    if (plan != NULL && plan->timescale > 0)
-        duration_ms = plan->end * 1000 / plan->timescale;
-    probe.done(probe.done_ctx, kind, why, identity, duration_ms, bytes, size);
+    probe.done(probe.ctx, kind, why, &found);
 }
 
-static void start_probe(void *ctx, const char *path, library_probed_fn *done, void *done_ctx,
-                        struct mailbox *mailbox)
+static void progressed(void *ctx, double fraction)
+{
+    const struct library_probe *probe = ctx;
+    probe->progress(probe->ctx, fraction);
+}
+
+static void start_probe(void *ctx, const struct library_probe *asked)
 {
     struct api *api = ctx;
-    struct probe *probe = mem_new(struct probe);
-    *probe = (struct probe){done, done_ctx};
-    hls_probe(atomic_load(&api->hls), path, probed, probe, mailbox);
+    struct library_probe *probe = mem_dup(asked, sizeof *asked);
+    const struct hls_probe_job job = {.path = asked->path,
+                                      .scan = asked->scan,
+                                      .done = probed,
+                                      .progress = asked->progress != NULL ? progressed : NULL,
+                                      .ctx = probe,
+                                      .mailbox = asked->mailbox};
+    hls_probe(atomic_load(&api->hls), &job);
 }
 
 struct library_prober api_prober(struct api *api)
@@ -117,6 +125,14 @@ static void on_file(void *ctx, const char *file)
         hls_forget(hls, file);
 }
 
+static void on_plan(void *ctx, const char *file)
+{
+    struct api *api = ctx;
+    struct hls *hls = atomic_load(&api->hls);
+    if (hls != NULL)
+        hls_plan_stored(hls, file);
+}
+
 static void on_scan(void *ctx)
 {
     struct api *api = ctx;
@@ -130,5 +146,5 @@ static void on_scan(void *ctx)
 struct library_listener api_listener(struct api *api)
 {
     return (struct library_listener){
-        .ctx = api, .title = on_title, .file = on_file, .scan = on_scan};
+        .ctx = api, .title = on_title, .file = on_file, .plan = on_plan, .scan = on_scan};
 }

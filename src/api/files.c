@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* GET /api/v1/files/{id}: the file, and what is in it. */
+#include <string.h>
+
 #include "api/inside.h"
 #include "segments/plan.h"
 
@@ -15,7 +17,17 @@ json_t *media_json(const uint8_t *bytes, size_t size, int64_t *duration_ms)
     return media;
 }
 
-static json_t *file_json(const struct library_file *file)
+/* How far the file is read through for a better plan; NULL: it is not being read. */
+static json_t *reading_json(struct library *library, const char *id)
+{
+    struct library_scan scan;
+    library_scan_state(library, &scan);
+    json_t *progress = strcmp(scan.reading, id) == 0 ? json_real(scan.read) : NULL;
+    library_scan_fini(&scan);
+    return progress;
+}
+
+static json_t *file_json(const struct library_file *file, struct library *library)
 {
     const struct store_file *row = &file->row;
     json_t *media = media_json(file->plan, file->plan_size, NULL);
@@ -25,6 +37,9 @@ static json_t *file_json(const struct library_file *file)
                   (json_int_t) row->size, "added", json_date(row->added_ms), "duration",
                   duration_json(row->duration_ms), "state", file_state_name(row), "media",
                   media != NULL ? media : json_null());
+    json_t *reading = reading_json(library, row->id);
+    if (reading != NULL)
+        json_object_set_new(object, "reading", reading);
     if (file_reason(row) != NULL)
         json_object_set_new(object, "reason", json_text(file_reason(row)));
     return object;
@@ -36,7 +51,7 @@ static void work(struct answer *answer)
     struct library_file file = {0};
     enum err err = library_find(answer->api->library, answer->input, &file, &answer->why);
     if (err == OK || err == ERR_BAD_MEDIA || (err == ERR_BUSY && file.row.name != NULL))
-        answer->body = file_json(&file);
+        answer->body = file_json(&file, answer->api->library);
     else
         answer_fail(answer, err, 0);
     library_file_fini(&file);

@@ -234,6 +234,9 @@ json_t *scan_json(struct library *library)
         (json_int_t) scan.done, "total", (json_int_t) scan.total, "started",
         scan.started_ms != 0 ? json_date(scan.started_ms) : json_null(), "finished",
         scan.finished_ms != 0 ? json_date(scan.finished_ms) : json_null(), "folders", folders);
+    if (scan.reading[0] != '\0')
+        json_object_set_new(object, "reading",
+                            json_pack("{s:s, s:f}", "file", scan.reading, "progress", scan.read));
     library_scan_fini(&scan);
     return object;
 }

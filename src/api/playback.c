@@ -15,7 +15,6 @@
 enum {
     LIFE_MS = 5 * 60 * 1000, /* a phone may sleep that long between two reports */
     PER_USER = 32,           /* the oldest makes room */
-    TELL_EVERY_MS = 500,     /* the page's news of one object: at most two a second */
     POSITION_MAX_S = PLAN_MAX_HOURS * 3600
 };
 
@@ -26,8 +25,6 @@ struct playback {
     bool is_paused;
     json_t *media; /* NULL while it waits */
     char reason[400];
-    double progress;    /* of what it waits for; 0: not known */
-    int64_t told_ms;    /* when the page last heard of that */
     bool has_failed;    /* it will never play: `reason` */
     int64_t expires_ms; /* wall clock */
     struct playback *next;
@@ -82,14 +79,6 @@ static json_t *url(const struct api *api, const struct playback *playback, const
     return json_string(text.at);
 }
 
-static json_t *waiting_json(const struct playback *playback)
-{
-    json_t *waiting = json_pack("{s:s, s:o}", "for", "plan", "reason", json_text(playback->reason));
-    if (playback->progress > 0)
-        json_object_set_new(waiting, "progress", json_real(playback->progress));
-    return waiting;
-}
-
 static json_t *to_json(const struct api *api, const struct playback *playback)
 {
     const json_t *duration = json_object_get(playback->media, "duration");
@@ -105,7 +94,9 @@ static json_t *to_json(const struct api *api, const struct playback *playback)
     if (playback->has_failed)
         json_object_set_new(object, "failed", json_text(playback->reason));
     else if (playback->media == NULL)
-        json_object_set_new(object, "waiting", waiting_json(playback));
+        json_object_set_new(
+            object, "waiting",
+            json_pack("{s:s, s:o}", "for", "plan", "reason", json_text(playback->reason)));
     return object;
 }
 
@@ -208,24 +199,6 @@ static void tell_waiting(struct api *api, const char *file, const json_t *media,
         at->has_failed = failure != NULL;
         if (failure != NULL)
             snprintf(at->reason, sizeof at->reason, "%s", failure);
-        publish(api, at, "playback");
-    }
-    pthread_mutex_unlock(&api->playbacks->lock);
-}
-
-void playbacks_progress(struct api *api, const char *file, double fraction)
-{
-    int64_t now_ms = clock_mono_ms();
-    pthread_mutex_lock(&api->playbacks->lock);
-    for (struct playback *at = api->playbacks->first; at != NULL; at = at->next) {
-        if (at->media != NULL || at->has_failed || strcmp(at->file, file) != 0)
-            continue;
-        at->progress = fraction;
-        snprintf(at->reason, sizeof at->reason,
-                 "the film has no index and is read through once: %d %%", (int) (fraction * 100));
-        if (now_ms - at->told_ms < TELL_EVERY_MS)
-            continue;
-        at->told_ms = now_ms;
         publish(api, at, "playback");
     }
     pthread_mutex_unlock(&api->playbacks->lock);

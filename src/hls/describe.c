@@ -160,6 +160,7 @@ json_t *hls_describe(const struct plan *plan)
     put(media, "chapters", chapters);
     json_t *copy = json_object();
     put(copy, "segments", json_integer(plan->copy_count));
+    put(copy, "pending", json_boolean(plan->wants_scan));
     put(media, "copy", copy);
     return media;
 }

@@ -197,6 +197,18 @@ void hls_forget(struct hls *hls, const char *file_id)
     mailbox_post(hls->mailbox, forget, new_note(hls, file_id));
 }
 
+static void tell_stored(void *arg)
+{
+    struct note *note = arg;
+    room_plan_stored(note->hls, note->file);
+    free_note(note);
+}
+
+void hls_plan_stored(struct hls *hls, const char *file_id)
+{
+    mailbox_post(hls->mailbox, tell_stored, new_note(hls, file_id));
+}
+
 /* --- metrics --- */
 
 static void put(struct str *out, const char *name, const char *type, const char *help,

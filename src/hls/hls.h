@@ -23,8 +23,7 @@
 
 struct hls;
 
-/* What hls asks of the library. Called on hls's own pool threads, where they may block, but for
- * `progress`. */
+/* What hls asks of the library. Called on hls's own pool threads, where they may block. */
 struct hls_file {
     char *path;                      /* mem_free */
     struct source_identity identity; /* as last seen by the library */
@@ -35,12 +34,9 @@ struct hls_library {
     void *ctx;
     /* NOT_FOUND: no such file id; BAD_MEDIA with the reason: it cannot be played. */
     enum err (*find)(void *ctx, const char *file_id, struct hls_file *out, struct why *why);
-    /* Keep this plan for (file, identity). */
+    /* Keep this plan for (file, identity). One that wants_scan takes nobody's place. */
     void (*keep_plan)(void *ctx, const char *file_id, const struct source_identity *identity,
                       const uint8_t *plan, size_t size);
-    /* The film has no index and is read through for its plan, so far: up to 1, a few times a second.
-     * On the hub's loop: must not wait. May be NULL. */
-    void (*progress)(void *ctx, const char *file_id, double fraction);
 };
 
 struct hls_options {
@@ -66,13 +62,25 @@ void hls_serve_master(struct request *request, void *hls);
 void hls_serve_media(struct request *request, void *hls);
 void hls_serve_raw(struct request *request, void *hls);
 
-/* A plan for a file on disk, for the library scan. Any thread; `done` runs on `mailbox`'s loop.
- * `plan` is lent for the call; NULL with kind and why on failure. Queued behind at most two. */
+/* A plan for a file on disk, for the library scan. `plan` is lent for the call; NULL with kind and
+ * why on failure. */
 typedef void hls_probed_fn(void *ctx, enum err kind, const struct why *why,
                            const struct source_identity *identity, const struct plan *plan,
                            const uint8_t *bytes, size_t size);
-void hls_probe(struct hls *hls, const char *path, hls_probed_fn *done, void *ctx,
-               struct mailbox *mailbox);
+struct hls_probe_job {
+    const char *path;    /* lent for the call */
+    bool scan;           /* a film without an index is read through for one */
+    hls_probed_fn *done; /* once, on the mailbox's loop */
+    void (*progress)(void *ctx, double fraction); /* of a scan, up to 1, a few times a second, before
+                                                   * `done`; on the hub's loop, must not wait */
+    void *ctx;
+    struct mailbox *mailbox;
+};
+/* Any thread. Queued behind at most two. */
+void hls_probe(struct hls *hls, const struct hls_probe_job *job);
+/* A plan was stored for the file in place of one that wants_scan: who opens it from now on gets that
+ * one, who holds the other keeps it (decision 11). Any thread. */
+void hls_plan_stored(struct hls *hls, const char *file_id);
 
 /* Opens the room of a file and makes ready what a player asks first at `position_ms`. */
 void hls_warm(struct hls *hls, const char *file_id, int64_t position_ms, bool native);

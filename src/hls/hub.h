@@ -77,7 +77,8 @@ struct viewer {
     int64_t seen_ms;
 };
 
-/* An open film. Life: opening (find, open, perhaps plan) -> ready -> ended. */
+/* An open film with its plan. Life: opening (find, open, perhaps plan) -> ready -> (old: another plan
+ * took its place, and only those who hold this one still ask for it) -> ended. */
 enum room_state { ROOM_OPENING, ROOM_READY };
 
 struct room {
@@ -99,15 +100,15 @@ struct room {
     bool is_warm, is_warm_native; /* hls_warm while opening */
     int64_t warm_ms;
     bool is_scheduled; /* job_schedule is posted */
-    bool is_judged;    /* the plan that is stored is another, without a copy */
+    bool is_old;
+    bool is_replanned; /* opening: a newer plan was stored meanwhile */
     TAILQ_ENTRY(room) link;
 };
 TAILQ_HEAD(room_list, room);
 
-/* (file identity, rendition, n) that two processes died of (decision 20). */
+/* A segment that two processes died of (decision 20): of the file, plan and rendition of its key. */
 struct bad {
-    uint8_t identity[32];
-    char rendition[24];
+    struct film_key key;
     uint32_t n;
     struct why why;
 };
@@ -153,6 +154,11 @@ void room_answer_entry(struct room *room, struct entry *entry, enum err kind,
                        const struct why *why);
 /* The film gets another plan (decision 12): asks of the old one hear GONE. */
 void room_replan(struct room *room, struct plan **plan, const struct why *why);
+/* The film gets another plan for those who open it from now on; this one stays valid for those who
+ * hold it (decision 11). */
+void room_succeed(struct room *room, struct plan **plan);
+/* The same with a plan that the library has stored. */
+void room_plan_stored(struct hls *hls, const char *id);
 void room_warm(struct hls *hls, const char *id, int64_t position_ms, bool native);
 void room_forget(struct hls *hls, const char *id);
 
@@ -185,15 +191,19 @@ struct planner;
 /* `plan` and `bytes` are the callee's to take. */
 typedef void planner_done_fn(void *ctx, enum err kind, const struct why *why, struct plan **plan,
                              uint8_t **bytes, size_t size);
-/* Makes a plan in a process of its own, again in an exec'ed one when that dies. `done` is called
- * once, never inside the call; not after planner_stop. */
-struct planner *planner_start(struct hls *hls, struct source *source, const char *label,
-                              planner_done_fn *done, void *ctx);
-void planner_stop(struct planner **planner);
-/* From now on `progress` hears, with the ctx of `done`, how far a film without an index was read
- * through: above 0 up to 1, a few times a second. May not stop the planner. */
+/* How far a film without an index was read through: above 0 up to 1, a few times a second. May not
+ * stop the planner. */
 typedef void planner_progress_fn(void *ctx, double fraction);
-void planner_listen(struct planner *planner, planner_progress_fn *progress);
+struct planner_job {
+    bool scan;             /* a film without an index is read through for one */
+    planner_done_fn *done; /* called once, never inside a call; not after planner_stop */
+    planner_progress_fn *progress; /* of a scan; may be NULL */
+    void *ctx;
+};
+/* Makes a plan in a process of its own, again in an exec'ed one when that dies. */
+struct planner *planner_start(struct hls *hls, struct source *source, const char *label,
+                              const struct planner_job *job);
+void planner_stop(struct planner **planner);
 /* Ends the process of a room that idles longest, for one that is needed now. False: none idles. */
 bool worker_end_idlest(struct hls *hls, const struct room *but);
 

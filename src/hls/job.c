@@ -120,9 +120,8 @@ void job_fail(struct entry *entry, enum err kind, const struct why *why)
 
 static bool is_same_place(const struct bad *bad, const struct entry *entry)
 {
-    const struct source_identity *identity = source_identity(entry->room->film->source);
-    return bad->n == entry->n && strcmp(bad->rendition, job_rendition(entry)->name) == 0 &&
-           memcmp(bad->identity, identity->hash, sizeof bad->identity) == 0;
+    const struct film_key *key = &entry->room->film->keys[entry->rendition];
+    return bad->n == entry->n && memcmp(&bad->key, key, sizeof bad->key) == 0;
 }
 
 const struct bad *job_bad(const struct entry *entry)
@@ -142,9 +141,8 @@ void job_mark_bad(struct entry *entry, const struct why *why)
         hls->bads[0] = hls->bads[--hls->bad_count];
     mem_grow(hls->bads, hls->bad_count, hls->bad_room);
     struct bad *bad = &hls->bads[hls->bad_count++];
-    *bad = (struct bad){.n = entry->n, .why = *why};
-    memcpy(bad->identity, source_identity(entry->room->film->source)->hash, sizeof bad->identity);
-    memcpy(bad->rendition, job_rendition(entry)->name, sizeof bad->rendition);
+    *bad = (struct bad){
+        .key = entry->room->film->keys[entry->rendition], .n = entry->n, .why = *why};
     job_fail(entry, ERR_BAD_MEDIA, why);
 }
 

@@ -142,19 +142,14 @@ static void on_verdict(void *ctx, const struct why *why)
 {
     struct entry *entry = ctx;
     struct room *room = entry->room;
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    if (room->is_judged || !job_rendition(entry)->is_copy)
+    if (room->is_old || !job_rendition(entry)->is_copy)
         return;
-    CLEANUP(plan_free) struct plan *plan = plan_without(room->film, entry->rendition, why);
+    struct plan *plan = plan_without(room->film, entry->rendition, why);
     if (plan == NULL)
         return;
-    room->is_judged = true;
     log_warning("room.copy_judged", log_str("file", room->id), log_int("n", entry->n),
                 log_str("why", why->text));
-    plan_write(plan, &bytes, &size);
-    open_keep_plan(room->hls, room->id, source_identity(room->film->source), bytes, size);
-    mem_free(bytes);
+    room_succeed(room, &plan);
 }
 
 bool job_give_up_copy(struct entry *entry)

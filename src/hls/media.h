@@ -91,7 +91,9 @@ struct media_job_events {
 
 /* Jobs: numbers are never used again. `out` is a memory file, borrowed (duplicated). Exactly one of
  * done/failed ends a job, never inside the call. */
-uint64_t media_plan(struct media *media, int out, const struct media_job_events *events, void *ctx);
+/* `scan`: a film without an index is read through for one; else its plan may say wants_scan. */
+uint64_t media_plan(struct media *media, bool scan, int out, const struct media_job_events *events,
+                    void *ctx);
 uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int out,
                        const struct media_job_events *events, void *ctx);
 /* No more callbacks for the job. */

@@ -66,7 +66,7 @@ static void send_job(struct media *media, struct media_job *job)
     struct wire_message message = {.fd_count = 1, .fds = {job->out}};
     if (job->is_plan) {
         message.kind = WIRE_PLAN;
-        message.plan.job = job->id;
+        message.plan = (struct wire_plan){job->id, job->scan};
     } else {
         message.kind = WIRE_SEGMENT;
         message.segment = (struct wire_segment){job->id, job->rendition, job->n};
@@ -114,10 +114,12 @@ static uint64_t add_job(struct media *media, int out, const struct media_job_eve
     return job->id;
 }
 
-uint64_t media_plan(struct media *media, int out, const struct media_job_events *events, void *ctx)
+uint64_t media_plan(struct media *media, bool scan, int out, const struct media_job_events *events,
+                    void *ctx)
 {
     struct media_job *job = mem_new(struct media_job);
     job->is_plan = true;
+    job->scan = scan;
     return add_job(media, out, events, ctx, job);
 }
 

@@ -68,7 +68,7 @@ struct media_job {
     struct media_job_events events;
     void *ctx;
     int out; /* -1: could not be duplicated, the job is about to fail */
-    bool is_plan;
+    bool is_plan, scan;
     uint32_t rendition, n;
     bool is_sent, is_begun, is_cancelled;
     uint64_t written; /* of the out file, as told in pieces */

@@ -20,9 +20,7 @@ struct planner {
     struct hls *hls;
     struct source *source;
     char label[FILM_ID_SIZE];
-    planner_done_fn *done;
-    planner_progress_fn *progress; /* NULL: nobody listens */
-    void *ctx;
+    struct planner_job job;
     struct media *media; /* NULL: none, or dead */
     int out;
     unsigned deaths;
@@ -86,8 +84,8 @@ static void tell(void *arg)
 {
     struct planner *planner = arg;
     if (!planner->is_stopped)
-        planner->done(planner->ctx, planner->kind, &planner->why, &planner->plan, &planner->bytes,
-                      planner->size);
+        planner->job.done(planner->job.ctx, planner->kind, &planner->why, &planner->plan,
+                          &planner->bytes, planner->size);
 }
 
 /* `tell` is posted before any `destroy`, so the planner still is when it runs. */
@@ -129,8 +127,8 @@ static void on_done(void *ctx, uint64_t size)
 static void on_progress(void *ctx, double fraction)
 {
     struct planner *planner = ctx;
-    if (!planner->is_stopped && !planner->is_over && planner->progress != NULL && fraction > 0)
-        planner->progress(planner->ctx, fraction);
+    if (!planner->is_stopped && !planner->is_over && planner->job.progress != NULL && fraction > 0)
+        planner->job.progress(planner->job.ctx, fraction);
 }
 
 static void on_judge(uv_timer_t *timer)
@@ -190,7 +188,7 @@ static enum err begin(struct planner *planner, struct why *why)
     if (kind != OK)
         return why_set(why, kind, NULL, "no media process is free");
     atomic_fetch_add(&planner->hls->counters.processes, 1);
-    media_plan(planner->media, planner->out, &job_events, planner);
+    media_plan(planner->media, planner->job.scan, planner->out, &job_events, planner);
     return OK;
 }
 
@@ -209,20 +207,14 @@ static void on_retry(uv_timer_t *timer)
         finish(planner, kind, &why);
 }
 
-void planner_listen(struct planner *planner, planner_progress_fn *progress)
-{
-    planner->progress = progress;
-}
-
 struct planner *planner_start(struct hls *hls, struct source *source, const char *label,
-                              planner_done_fn *done, void *ctx)
+                              const struct planner_job *job)
 {
     struct planner *planner = mem_new(struct planner);
     planner->hls = hls;
     planner->source = source_ref(source);
     strncpy(planner->label, label, sizeof planner->label - 1);
-    planner->done = done;
-    planner->ctx = ctx;
+    planner->job = *job;
     planner->out = -1;
     planner->begun_ms = clock_mono_ms();
     MUST(uv_timer_init(loop_uv(hls->loop), &planner->retry) == 0);

@@ -155,18 +155,14 @@ static int64_t hold_ms(const struct wait *wait)
 /* False: not answered. What is wrong with a request is for the room to say. */
 static bool answer_from_shelf(struct wait *wait)
 {
-    struct film *film = shelf_find(wait->hls->shelf, request_param(wait->request, 0));
+    struct shelf_name name = {.id = request_param(wait->request, 0), .version = wait->version};
     int rendition = ASK_NO_RENDITION;
-    if (film != NULL && wait->what != ROUTES_MASTER)
-        rendition = film_find(film, request_param(wait->request, 1));
-    bool is_there =
-        film != NULL &&
-        (wait->what == ROUTES_MASTER ||
-         (rendition >= 0 && film_is_version(film, (uint32_t) rendition, wait->version)));
-    if (is_there)
+    if (wait->what != ROUTES_MASTER)
+        name.rendition = request_param(wait->request, 1);
+    CLEANUP(film_unref) struct film *film = shelf_find(wait->hls->shelf, &name, &rendition);
+    if (film != NULL)
         answer(wait, film, rendition);
-    film_unref(&film);
-    return is_there;
+    return film != NULL;
 }
 
 static void ask_for_film(const struct wait *now)

@@ -14,10 +14,8 @@ enum { MOST_AT_ONCE = 2 };
 
 struct probe {
     struct hls *hls;
+    struct hls_probe_job job;
     char *path;
-    hls_probed_fn *done;
-    void *ctx;
-    struct mailbox *mailbox;
     struct source *source;
     struct planner *planner;
     enum err kind;
@@ -44,7 +42,7 @@ static void tell(void *arg)
 {
     struct probe *probe = arg;
     bool is_plan = probe->kind == OK;
-    probe->done(probe->ctx, probe->kind, &probe->why, &probe->identity,
+    probe->job.done(probe->job.ctx, probe->kind, &probe->why, &probe->identity,
                 is_plan ? probe->plan : NULL, is_plan ? probe->bytes : NULL,
                 is_plan ? probe->size : 0);
     plan_free(&probe->plan);
@@ -64,7 +62,7 @@ static void finish(struct probe *probe, enum err kind, const struct why *why)
     TAILQ_REMOVE(&queue->probes, probe, link);
     if (probe->is_running)
         queue->running--;
-    mailbox_post(probe->mailbox, tell, probe);
+    mailbox_post(probe->job.mailbox, tell, probe);
     start_next(queue);
 }
 
@@ -85,6 +83,13 @@ static void on_planned(void *ctx, enum err kind, const struct why *why, struct p
     finish(probe, kind, why);
 }
 
+static void on_progress(void *ctx, double fraction)
+{
+    const struct probe *probe = ctx;
+    if (probe->job.progress != NULL)
+        probe->job.progress(probe->job.ctx, fraction);
+}
+
 static void open_file(void *arg)
 {
     struct probe *probe = arg;
@@ -102,8 +107,10 @@ static void opened(void *arg)
     }
     probe->identity = *source_identity(probe->source);
     const char *name = strrchr(probe->path, '/');
-    probe->planner = planner_start(probe->hls, probe->source, name != NULL ? name + 1 : "probe",
-                                   on_planned, probe);
+    const struct planner_job job = {
+        .scan = probe->job.scan, .done = on_planned, .progress = on_progress, .ctx = probe};
+    probe->planner =
+        planner_start(probe->hls, probe->source, name != NULL ? name + 1 : "probe", &job);
 }
 
 static void start(struct probe_queue *queue, struct probe *probe)
@@ -143,15 +150,12 @@ static void arrive(void *arg)
         start_next(queue);
 }
 
-void hls_probe(struct hls *hls, const char *path, hls_probed_fn *done, void *ctx,
-               struct mailbox *mailbox)
+void hls_probe(struct hls *hls, const struct hls_probe_job *job)
 {
     struct probe *probe = mem_new(struct probe);
     probe->hls = hls;
-    probe->path = mem_strdup(path);
-    probe->done = done;
-    probe->ctx = ctx;
-    probe->mailbox = mailbox;
+    probe->job = *job;
+    probe->path = mem_strdup(job->path);
     mailbox_post(hls->mailbox, arrive, probe);
 }
 

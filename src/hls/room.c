@@ -10,11 +10,34 @@
 #include "hls/hub.h"
 #include "hls/open.h"
 
+/* The room of those who open the film now. */
 static struct room *find_room(struct hls *hls, const char *id)
 {
     struct room *room;
     TAILQ_FOREACH(room, &hls->rooms, link)
-    if (strcmp(room->id, id) == 0)
+    if (strcmp(room->id, id) == 0 && !room->is_old)
+        return room;
+    return NULL;
+}
+
+/* Whether it is this room's plan whose version the ask holds. */
+static bool is_holder(const struct room *room, const struct ask *ask)
+{
+    if (room->state != ROOM_READY || strcmp(room->id, ask->file) != 0)
+        return false;
+    int rendition = film_find(room->film, slice_of(ask->rendition));
+    return rendition >= 0 &&
+           film_is_version(room->film, (uint32_t) rendition, slice_of(ask->version));
+}
+
+/* NULL: the room of those who open it now is the one to ask, perhaps in vain. */
+static struct room *find_old_room(struct hls *hls, const struct ask *ask)
+{
+    struct room *room;
+    if (!ask->has_rendition || !ask->has_version)
+        return NULL;
+    TAILQ_FOREACH(room, &hls->rooms, link)
+    if (room->is_old && is_holder(room, ask))
         return room;
     return NULL;
 }
@@ -232,28 +255,31 @@ static void become_ready(struct room *room, struct film *film)
         warm_now(room);
 }
 
+/* True: a plan was stored while this one was read or made, and is better than none or this. */
+static bool opens_again(struct room *room, const struct plan *plan)
+{
+    if (!room->is_replanned || (plan != NULL && !plan->wants_scan))
+        return false;
+    room->is_replanned = false;
+    open_start(room);
+    return true;
+}
+
 static void on_planned(void *ctx, enum err kind, const struct why *why, struct plan **plan,
                        uint8_t **bytes, size_t size)
 {
     struct room *room = ctx;
-    struct source *source = open_take_source(room->planner);
+    CLEANUP(source_unref) struct source *source = open_take_source(room->planner);
     planner_stop(&room->planner);
     if (kind != OK) {
-        source_unref(&source);
         room_end(room, kind, why);
         return;
     }
+    if (opens_again(room, *plan))
+        return;
     open_keep_plan(room->hls, room->id, source_identity(source), *bytes, size);
     become_ready(
         room, film_new(room->id, &source, plan, bytes, size, media_host_engine(room->hls->host)));
-}
-
-static void on_plan_progress(void *ctx, double fraction)
-{
-    const struct room *room = ctx;
-    const struct hls_library *library = &room->hls->library;
-    if (library->progress != NULL)
-        library->progress(library->ctx, room->id, fraction);
 }
 
 /* A HEAD starts nothing, a plan least of all. */
@@ -272,6 +298,8 @@ void room_opened(struct room *room, struct opening *opening)
         room_end(room, opening->kind, &opening->why);
         return;
     }
+    if (opens_again(room, opening->plan))
+        return;
     if (opening->plan != NULL) {
         become_ready(room, film_new(room->id, &opening->source, &opening->plan, &opening->bytes,
                                     opening->size, media_host_engine(room->hls->host)));
@@ -282,8 +310,9 @@ void room_opened(struct room *room, struct opening *opening)
         room_end(room, kind, &why);
         return;
     }
-    room->planner = planner_start(room->hls, opening->source, room->id, on_planned, room);
-    planner_listen(room->planner, on_plan_progress);
+    /* At once: that the film is read through for its index is the library's to ask for. */
+    const struct planner_job job = {.done = on_planned, .ctx = room};
+    room->planner = planner_start(room->hls, opening->source, room->id, &job);
 }
 
 static struct room *get_room(struct hls *hls, const char *id)
@@ -314,7 +343,9 @@ void room_ask(struct ask *ask)
         open_for_ask(ask);
         return;
     }
-    struct room *room = get_room(hls, ask->file);
+    struct room *room = find_old_room(hls, ask);
+    if (room == NULL)
+        room = get_room(hls, ask->file);
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
     mem_grow(room->asks, room->ask_count, room->ask_room);
     room->asks[room->ask_count++] = ask;
@@ -343,19 +374,53 @@ void room_ask_closed(struct ask *ask)
 
 /* --- what the rest of the hub does to rooms --- */
 
+/* A film with another plan, which is stored. */
+static struct film *film_again(struct room *room, struct plan **plan)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    plan_write(*plan, &bytes, &size);
+    struct source *source = source_ref(room->film->source);
+    open_keep_plan(room->hls, room->id, source_identity(source), bytes, size);
+    return film_new(room->id, &source, plan, &bytes, size, media_host_engine(room->hls->host));
+}
+
 void room_replan(struct room *room, struct plan **plan, const struct why *why)
 {
     struct hls *hls = room->hls;
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    char id[FILM_ID_SIZE];
-    memcpy(id, room->id, sizeof id);
-    plan_write(*plan, &bytes, &size);
-    struct source *source = source_ref(room->film->source);
-    open_keep_plan(hls, id, source_identity(source), bytes, size);
+    if (room->is_old) { /* the plan that is stored is a better one */
+        plan_free(plan);
+        room_end(room, ERR_GONE, why);
+        return;
+    }
+    struct film *film = film_again(room, plan);
     room_end(room, ERR_GONE, why);
-    struct room *next = room_new(hls, id);
-    become_ready(next, film_new(id, &source, plan, &bytes, size, media_host_engine(hls->host)));
+    become_ready(room_new(hls, film->id), film);
+}
+
+static void retire(struct room *room)
+{
+    log_info("room.old", log_str("file", room->id));
+    room->is_old = true;
+    shelf_retire(room->hls->shelf, room->film);
+}
+
+void room_succeed(struct room *room, struct plan **plan)
+{
+    struct film *film = film_again(room, plan);
+    retire(room);
+    become_ready(room_new(room->hls, film->id), film);
+}
+
+void room_plan_stored(struct hls *hls, const char *id)
+{
+    struct room *room = find_room(hls, id);
+    if (room == NULL)
+        return;
+    if (room->state == ROOM_OPENING)
+        room->is_replanned = true;
+    else if (room->film->plan->wants_scan)
+        retire(room); /* who asks next opens it anew */
 }
 
 /* What a player asks first: the copy where every browser plays it, else the first transcode; and
@@ -404,9 +469,14 @@ void room_warm(struct hls *hls, const char *id, int64_t position_ms, bool native
 void room_forget(struct hls *hls, const char *id)
 {
     struct why why;
-    struct room *room = find_room(hls, id);
-    if (room != NULL)
-        room_end(room, why_set(&why, ERR_GONE, NULL, "the file was replaced or taken away"), &why);
+    struct room *room;
+    struct room *next;
+    enum err kind = why_set(&why, ERR_GONE, NULL, "the file was replaced or taken away");
+    for (room = TAILQ_FIRST(&hls->rooms); room != NULL; room = next) {
+        next = TAILQ_NEXT(room, link);
+        if (strcmp(room->id, id) == 0)
+            room_end(room, kind, &why);
+    }
 }
 
 static int64_t idle_since_ms(const struct room *room)

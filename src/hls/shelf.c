@@ -7,11 +7,16 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+struct place {
+    struct film *film;
+    bool is_retired;
+};
+
 /* Few films are open at once, and they are found by a comparison of short strings: a list. */
 struct shelf {
     pthread_mutex_t lock;
     /* under lock */
-    struct film **films;
+    struct place *places;
     size_t count, room;
 };
 
@@ -29,18 +34,26 @@ void shelf_free(struct shelf **shelf)
     if (gone == NULL)
         return;
     for (size_t i = 0; i < gone->count; i++)
-        film_unref(&gone->films[i]);
+        film_unref(&gone->places[i].film);
     pthread_mutex_destroy(&gone->lock);
-    mem_free(gone->films);
+    mem_free(gone->places);
     mem_free(gone);
 }
 
 void shelf_put(struct shelf *shelf, struct film *film)
 {
     pthread_mutex_lock(&shelf->lock);
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
-    mem_grow(shelf->films, shelf->count, shelf->room);
-    shelf->films[shelf->count++] = film_ref(film);
+    mem_grow(shelf->places, shelf->count, shelf->room);
+    shelf->places[shelf->count++] = (struct place){.film = film_ref(film)};
+    pthread_mutex_unlock(&shelf->lock);
+}
+
+void shelf_retire(struct shelf *shelf, const struct film *film)
+{
+    pthread_mutex_lock(&shelf->lock);
+    for (size_t i = 0; i < shelf->count; i++)
+        if (shelf->places[i].film == film)
+            shelf->places[i].is_retired = true;
     pthread_mutex_unlock(&shelf->lock);
 }
 
@@ -49,22 +62,33 @@ void shelf_remove(struct shelf *shelf, const struct film *film)
     struct film *gone = NULL;
     pthread_mutex_lock(&shelf->lock);
     for (size_t i = 0; i < shelf->count && gone == NULL; i++) {
-        if (shelf->films[i] != film)
+        if (shelf->places[i].film != film)
             continue;
-        gone = shelf->films[i];
-        shelf->films[i] = shelf->films[--shelf->count];
+        gone = shelf->places[i].film;
+        shelf->places[i] = shelf->places[--shelf->count];
     }
     pthread_mutex_unlock(&shelf->lock);
     film_unref(&gone);
 }
 
-struct film *shelf_find(struct shelf *shelf, struct slice id)
+static bool is_named(const struct place *place, const struct shelf_name *name, int *rendition)
+{
+    *rendition = -1;
+    if (!slice_is(name->id, place->film->id) || (place->is_retired && name->version.at == NULL))
+        return false;
+    if (name->rendition.at == NULL)
+        return true;
+    *rendition = film_find(place->film, name->rendition);
+    return *rendition >= 0 && film_is_version(place->film, (uint32_t) *rendition, name->version);
+}
+
+struct film *shelf_find(struct shelf *shelf, const struct shelf_name *name, int *rendition)
 {
     struct film *found = NULL;
     pthread_mutex_lock(&shelf->lock);
     for (size_t i = 0; i < shelf->count && found == NULL; i++)
-        if (slice_is(id, shelf->films[i]->id))
-            found = film_ref(shelf->films[i]);
+        if (is_named(&shelf->places[i], name, rendition))
+            found = film_ref(shelf->places[i].film);
     pthread_mutex_unlock(&shelf->lock);
     if (found == NULL)
         return NULL;

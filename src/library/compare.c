@@ -40,10 +40,10 @@ static void copy_row(struct store_file *to, const struct store_file *from)
     to->reason = from->reason != NULL ? mem_strdup(from->reason) : NULL;
 }
 
-static void note_known(void *ctx, const struct store_file *file, bool has_plan)
+static void note_known(void *ctx, const struct store_file *file, enum store_plan_state plan)
 {
     struct compare *compare = ctx;
-    (void) has_plan;
+    (void) plan;
     mem_grow(compare->_known, compare->_known_count, compare->_known_room);
     struct known_file *known = &compare->_known[compare->_known_count++];
     *known = (struct known_file){0};

@@ -121,6 +121,13 @@ void library_file_fini(struct library_file *file)
     *file = (struct library_file){0};
 }
 
+struct store_identity library_store_identity(const struct source_identity *identity)
+{
+    struct store_identity stored = {.size = identity->size, .mtime_ns = identity->mtime_ns};
+    memcpy(stored.hash, identity->hash, sizeof stored.hash);
+    return stored;
+}
+
 static enum err judge(const struct store_file *row, struct why *why)
 {
     if (row->is_offline)
@@ -162,19 +169,18 @@ enum err library_find(struct library *library, const char *id, struct library_fi
 }
 
 enum err library_keep_plan(struct library *library, const char *id,
-                           const struct source_identity *identity, const uint8_t *plan, size_t size,
-                           int64_t duration_ms)
+                           const struct library_found *found)
 {
     struct store_look look = {.file = id,
-                              .identity = {.size = identity->size, .mtime_ns = identity->mtime_ns},
+                              .identity = library_store_identity(found->identity),
                               .state = STORE_FILE_READY,
-                              .duration_ms = duration_ms,
-                              .bytes = plan,
-                              .size = size,
+                              .duration_ms = found->duration_ms,
+                              .bytes = found->bytes,
+                              .size = found->size,
+                              .wants_scan = found->wants_scan,
                               .version = library->plan_version,
                               .engine = library->engine,
                               .made_ms = clock_wall_ms()};
-    memcpy(look.identity.hash, identity->hash, sizeof look.identity.hash);
     enum err err = store_file_looked(library->store, &look);
     if (err == OK && library->listener.title != NULL)
         library->listener.title(library->listener.ctx, look.title);

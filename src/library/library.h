@@ -28,21 +28,35 @@ struct library_options {
     const char *engine;         /* of plans that are current */
 };
 
-/* What a look into a file found. `bytes` (the plan) and `identity` are lent; NULL on failure. */
+/* What a look into a file found; lent. */
+struct library_found {
+    const struct source_identity *identity; /* NULL: it could not be opened */
+    int64_t duration_ms;                    /* -1 = unknown */
+    const uint8_t *bytes;                   /* the plan; NULL on failure */
+    size_t size;
+    bool wants_scan; /* a better plan can be had by reading the whole file */
+};
 typedef void library_probed_fn(void *ctx, enum err kind, const struct why *why,
-                               const struct source_identity *identity, int64_t duration_ms,
-                               const uint8_t *bytes, size_t size);
+                               const struct library_found *found);
+struct library_probe {
+    const char *path;        /* lent for the call */
+    bool scan;               /* read the whole file, where that is what its plan wants */
+    library_probed_fn *done; /* once, on the mailbox's loop, never inside the call */
+    /* How far a scan is, up to 1; before `done`, on any thread. Must not wait. */
+    void (*progress)(void *ctx, double fraction);
+    void *ctx;
+    struct mailbox *mailbox;
+};
 struct library_prober {
     void *ctx;
-    /* Looks into the file; `done` runs once on the mailbox's loop, never inside the call. */
-    void (*probe)(void *ctx, const char *path, library_probed_fn *done, void *done_ctx,
-                  struct mailbox *mailbox);
+    void (*probe)(void *ctx, const struct library_probe *probe);
 };
 /* News. Called on the library's threads; must not block long. Members may be NULL. */
 struct library_listener {
     void *ctx;
     void (*title)(void *ctx, const char *title); /* changed, came or went */
     void (*file)(void *ctx, const char *file);   /* has other bytes, or is gone */
+    void (*plan)(void *ctx, const char *file);   /* was read through, and has a better plan */
     void (*scan)(void *ctx);                     /* library_scan_state would say another thing */
 };
 
@@ -65,6 +79,8 @@ struct library_scan {
     bool is_running;
     uint64_t done, total;            /* files looked into */
     int64_t started_ms, finished_ms; /* 0 = not yet */
+    char reading[STORE_ID_SIZE];     /* the file that is read through for its plan; "" = none */
+    double read;                     /* how far, 0 to 1 */
     struct library_folder *folders;
     size_t folder_count;
 };
@@ -89,5 +105,4 @@ MUST_CHECK enum err library_find(struct library *library, const char *id, struct
                                  struct why *why);
 /* Keeps a plan that was made outside of a scan. NOT_FOUND: the file is another by now. */
 MUST_CHECK enum err library_keep_plan(struct library *library, const char *id,
-                                      const struct source_identity *identity, const uint8_t *plan,
-                                      size_t size, int64_t duration_ms);
+                                      const struct library_found *found);

@@ -52,13 +52,18 @@ struct library {
 /* After a change others follow at once: a folder is copied, a name is changed. */
 enum { SCAN_QUIET_MS = 200 };
 
-/* scan.c, for scan_looks.c. `looked`: how many looks ended just now. */
+/* scan.c, for scan_looks.c. */
+void scan_tell(struct library *library);
+/* `looked`: how many looks ended just now. */
 void scan_update_state(struct library *library, uint64_t looked);
 void scan_tell_title(struct library *library, const char *title);
 /* Does what is due and sleeps until more is. */
 void scan_wake(struct library *library);
 /* scan_looks.c: asks the prober for what is due. When the next one is (monotonic), or -1. */
 int64_t scan_start_looks(struct library *library);
+
+/* library.c */
+struct store_identity library_store_identity(const struct source_identity *identity);
 
 /* scan.c; on the loop, by loop_call */
 void scan_start(void *library);

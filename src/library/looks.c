@@ -51,16 +51,19 @@ void looks_replace(struct looks *looks, struct looks *fresh)
     *fresh = (struct looks){0};
 }
 
-bool looks_take(struct looks *looks, int64_t now_ms, struct look *out, int64_t *due_ms)
+bool looks_take(struct looks *looks, enum look_rank last, int64_t now_ms, struct look *out,
+                int64_t *due_ms)
 {
     size_t best = SIZE_MAX;
     *due_ms = -1;
     for (size_t i = 0; i < looks->_count; i++) {
         const struct look *look = &looks->_items[i];
+        if (look->rank > last)
+            continue;
         if (look->not_before_ms > now_ms) {
             if (*due_ms < 0 || look->not_before_ms < *due_ms)
                 *due_ms = look->not_before_ms;
-        } else if (best == SIZE_MAX || (looks->_items[best].is_low && !look->is_low)) {
+        } else if (best == SIZE_MAX || look->rank < looks->_items[best].rank) {
             best = i;
         }
     }

@@ -15,7 +15,7 @@
 enum { QUIET_WALKS = 4, QUIET_MAX_MS = 30 * 1000, MARGIN_MS = 20 };
 #define MISSING_KEPT_MS (30LL * 24 * 60 * 60 * 1000)
 
-static void tell_scan(struct library *library)
+void scan_tell(struct library *library)
 {
     if (library->listener.scan != NULL)
         library->listener.scan(library->listener.ctx);
@@ -52,7 +52,7 @@ void scan_update_state(struct library *library, uint64_t looked)
     state->done += looked;
     state->total = state->done + in_hand + looks_count(&library->looks);
     pthread_mutex_unlock(&library->lock);
-    tell_scan(library);
+    scan_tell(library);
 }
 
 /* --- walks --- */
@@ -88,19 +88,26 @@ static bool is_settled(const struct walk_job *job, const struct store_file *file
     return job->now_ms >= *due_ms;
 }
 
-static void note_look(void *ctx, const struct store_file *file, bool has_plan)
+static enum look_rank rank_of(const struct store_file *file, enum store_plan_state plan)
+{
+    if (file->state == STORE_FILE_WAITING)
+        return LOOK_NEW;
+    return plan == STORE_PLAN_FIRST ? LOOK_SCAN : LOOK_OLD;
+}
+
+static void note_look(void *ctx, const struct store_file *file, enum store_plan_state plan)
 {
     struct walk_job *job = ctx;
     int64_t due_ms = 0;
-    bool is_waiting = file->state == STORE_FILE_WAITING;
-    if (file->is_missing || file->is_offline || !file->has_hash || (has_plan && !is_waiting))
+    bool is_done = plan == STORE_PLAN_FINAL && file->state != STORE_FILE_WAITING;
+    if (file->is_missing || file->is_offline || !file->has_hash || is_done)
         return;
     if (!is_settled(job, file, &due_ms)) {
         if (job->due_ms == 0 || due_ms < job->due_ms)
             job->due_ms = due_ms;
         return;
     }
-    struct look look = {.is_low = !is_waiting,
+    struct look look = {.rank = rank_of(file, plan),
                         .path = compare_resolve(file->path),
                         .identity = {.size = file->size, .mtime_ns = file->mtime_ns}};
     memcpy(look.id, file->id, sizeof look.id);
@@ -170,7 +177,7 @@ static void take_looks(struct library *library, struct looks *fresh)
     struct looks wanted = {0};
     struct look look;
     int64_t due_ms;
-    while (looks_take(fresh, 0, &look, &due_ms)) {
+    while (looks_take(fresh, LOOK_SCAN, 0, &look, &due_ms)) {
         if (was_finished(library, look.id))
             look_fini(&look);
         else

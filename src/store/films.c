@@ -38,20 +38,28 @@ void file_get(struct query *query, struct store_file *out)
     out->missing_ms = query_get_int(query);
 }
 
+static enum store_plan_state plan_state(struct query *query)
+{
+    bool is_none = query_next_is_null(query);
+    bool wants_scan = query_get_bool(query);
+    return is_none ? STORE_PLAN_NONE : wants_scan ? STORE_PLAN_FIRST : STORE_PLAN_FINAL;
+}
+
 static enum err each_file(struct conn *conn, const char *engine, uint32_t version,
                           store_file_fn *each, void *ctx)
 {
     struct query query =
-        query_on(conn, "SELECT " FILE_COLUMNS ", EXISTS(SELECT 1 FROM plan p WHERE p.file = f.id "
-                       "AND p.hash = f.hash AND p.size = f.size AND p.mtime_ns = f.mtime_ns "
-                       "AND p.version = ? AND p.engine = ?) FROM file f");
+        query_on(conn, "SELECT " FILE_COLUMNS ", (SELECT p.wants_scan FROM plan p "
+                       "WHERE p.file = f.id AND p.hash = f.hash AND p.size = f.size "
+                       "AND p.mtime_ns = f.mtime_ns AND p.version = ? AND p.engine = ?) "
+                       "FROM file f");
     query_int(&query, version);
     query_text(&query, engine);
     enum err err;
     while ((err = query_step(&query)) == OK) {
         struct store_file file = {0};
         file_get(&query, &file);
-        each(ctx, &file, query_get_bool(&query));
+        each(ctx, &file, plan_state(&query));
         store_file_fini(&file);
     }
     query_end(&query);
@@ -250,8 +258,11 @@ static enum err keep_look(struct conn *conn, const struct store_look *look)
 static enum err keep_plan(struct conn *conn, const struct store_look *look)
 {
     struct query query = query_on(
-        conn, "INSERT OR REPLACE INTO plan(file, size, mtime_ns, hash, version, engine, made_ms, "
-              "bytes) VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+        conn, "INSERT INTO plan(file, size, mtime_ns, hash, version, engine, made_ms, "
+              "bytes, wants_scan) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) "
+              "ON CONFLICT(file, hash, size, mtime_ns, version, engine) DO UPDATE SET "
+              "made_ms = excluded.made_ms, bytes = excluded.bytes, "
+              "wants_scan = excluded.wants_scan WHERE excluded.wants_scan <= plan.wants_scan");
     query_text(&query, look->file);
     query_int(&query, (int64_t) look->identity.size);
     query_int(&query, look->identity.mtime_ns);
@@ -260,6 +271,7 @@ static enum err keep_plan(struct conn *conn, const struct store_look *look)
     query_text(&query, look->engine);
     query_int(&query, look->made_ms);
     query_bytes(&query, look->bytes, look->size);
+    query_int(&query, look->wants_scan);
     return query_run(&query);
 }
 
@@ -299,6 +311,30 @@ static enum err look_into(struct conn *conn, void *arg)
 enum err store_file_looked(struct store *store, struct store_look *look)
 {
     return store_write(store, look_into, look);
+}
+
+struct settling {
+    const char *file;
+    const struct store_identity *identity;
+};
+
+static enum err settle_plan(struct conn *conn, void *arg)
+{
+    const struct settling *settling = arg;
+    struct query query = query_on(conn, "UPDATE plan SET wants_scan = 0 WHERE file = ? "
+                                        "AND hash = ? AND size = ? AND mtime_ns = ?");
+    query_text(&query, settling->file);
+    query_bytes(&query, settling->identity->hash, sizeof settling->identity->hash);
+    query_int(&query, (int64_t) settling->identity->size);
+    query_int(&query, settling->identity->mtime_ns);
+    return query_run(&query);
+}
+
+enum err store_plan_settle(struct store *store, const char *file,
+                           const struct store_identity *identity)
+{
+    struct settling settling = {file, identity};
+    return store_write(store, settle_plan, &settling);
 }
 
 static enum err get_plan(struct query *query, uint8_t **out, size_t *size)

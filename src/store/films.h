@@ -48,9 +48,16 @@ struct store_file {
 };
 void store_file_fini(struct store_file *file);
 
+/* The plan that is stored for a file as it is now. */
+enum store_plan_state {
+    STORE_PLAN_NONE,
+    STORE_PLAN_FIRST, /* it wants_scan: a better one can be had by reading the film through */
+    STORE_PLAN_FINAL,
+};
+
 /* All rows, missing ones too, each lent for the call. `version` and `engine` are those of plans
- * that are current; `has_plan`: there is one for this identity. */
-typedef void store_file_fn(void *ctx, const struct store_file *file, bool has_plan);
+ * that are current. */
+typedef void store_file_fn(void *ctx, const struct store_file *file, enum store_plan_state plan);
 MUST_CHECK enum err store_files_each(struct store *store, uint32_t version, const char *engine,
                                      store_file_fn *each, void *ctx);
 /* NOT_FOUND: no such row, or it is missing. */
@@ -83,15 +90,19 @@ struct store_look {
     enum store_file_state state;
     const char *reason;  /* NULL where it can be played */
     int64_t duration_ms; /* -1 = unknown */
-    /* a plan, or bytes NULL */
+    /* a plan, or bytes NULL. One that wants a scan takes the place of no other. */
     const uint8_t *bytes;
     size_t size;
+    bool wants_scan;
     uint32_t version;
     const char *engine;
     int64_t made_ms;
     char title[STORE_ID_SIZE];
 };
 MUST_CHECK enum err store_file_looked(struct store *store, struct store_look *look);
+/* No better plan can be had for the file, if it still has this identity: what is stored is final. */
+MUST_CHECK enum err store_plan_settle(struct store *store, const char *file,
+                                      const struct store_identity *identity);
 /* The plan for the file as it is now; the caller's (mem_free). NOT_FOUND: none. */
 MUST_CHECK enum err store_plan_find(struct store *store, const char *file, uint32_t version,
                                     const char *engine, uint8_t **out, size_t *size);

@@ -41,6 +41,9 @@ static const char *const STEPS[] = {
     " size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL,"
     " version INTEGER NOT NULL, engine TEXT NOT NULL, made_ms INTEGER NOT NULL,"
     " bytes BLOB NOT NULL, PRIMARY KEY(file, hash, size, mtime_ns, version, engine)) STRICT;",
+
+    /* 2: plans made at once, of films that are yet to be read through for an index */
+    "ALTER TABLE plan ADD COLUMN wants_scan INTEGER NOT NULL DEFAULT 0;",
 };
 enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };
 

@@ -176,23 +176,45 @@ def test_timestamps_that_run_away_are_refused(server):
     assert "timestamps" in refused(server, "away.mkv")
 
 
-def waits_for(server, playback):
-    """What the playback says it waits for, each time that is something new, until it is ready."""
-    said, at = [], playback
+def ready(server, playback):
+    """The playback, when there is nothing to wait for any more."""
     deadline = time.monotonic() + 60 * SLOW
-    while "waiting" in at:
-        if not said or said[-1] != at["waiting"]:
-            said.append(at["waiting"])
-        assert time.monotonic() < deadline, said
+    while "waiting" in playback:
+        assert time.monotonic() < deadline, playback
         time.sleep(0.01)
-        at = server.get(f"/api/v1/playback/{playback['id']}").json
-    assert "failed" not in at, at
-    return said
+        playback = server.get(f"/api/v1/playback/{playback['id']}").json
+    assert "failed" not in playback, playback
+    return playback
 
 
-def test_a_film_without_an_index_says_how_far_it_is_read(tmp_path):
-    """Decision 11: it has to be read through before it can be cut; who waits is told how far it is,
-    and then it plays, copy and all."""
+def read_through(server, file):
+    """How far the file is read, each time that is something new, until it is read."""
+    told = []
+    deadline = time.monotonic() + 120 * SLOW
+    while True:
+        at = server.get(f"/api/v1/files/{file}").json
+        pending = at["media"]["copy"]["pending"]
+        if "reading" in at and at["reading"] not in told:
+            told.append(at["reading"])
+            scan = server.get("/api/v1/library/scan").json
+            assert not scan["running"] or scan["reading"]["file"] == file
+        if not pending:
+            return told
+        assert time.monotonic() < deadline, at
+        time.sleep(0.005)
+
+
+def joins(film, uri, is_copy):
+    """All of a rendition is fetched, and is one film."""
+    playlist = film.playlist(uri)
+    init = hls.Init(film.fetch(uri, playlist.map))
+    hls.check_join(init, [film.fetch(uri, s.uri) for s in playlist.segments], playlist, is_copy)
+    return playlist
+
+
+def test_a_film_without_an_index_plays_at_once_and_is_copied_later(tmp_path):
+    """Decision 11: it is converted at once, while it is read through; who opens it after that gets
+    the copy; who began before plays on with what was announced."""
     film = without_index()
     try:
         os.link(film, tmp_path / "through.mkv")
@@ -205,17 +227,27 @@ def test_a_film_without_an_index_says_how_far_it_is_read(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         file = titles[0]["files"][0]["id"]
-        playback = server.ask("POST", "/api/v1/playback", {"file": file}).json
-        said = waits_for(server, playback)
-        told = [w["progress"] for w in said if "progress" in w]
-        assert len(told) >= 2 and told == sorted(told) and 0 < told[0] < told[-1] <= 1, said
-        assert "no index" in said[-1]["reason"] and "%" in said[-1]["reason"]
-        server.known = server.files()
-        at = Film(server, "through.mkv")
-        uri = at.uris()["video-copy"]
-        playlist = at.playlist(uri)
-        init = hls.Init(at.fetch(uri, playlist.map))
-        hls.check_join(init, [at.fetch(uri, s.uri) for s in playlist.segments], playlist, True)
+        ready(server, server.ask("POST", "/api/v1/playback", {"file": file}).json)
+        media = server.get(f"/api/v1/files/{file}").json["media"]
+        assert media["copy"] == {"segments": 0, "pending": True}, "was read through too soon to tell"
+        picture = next(t for t in media["tracks"] if t["kind"] == "video")
+        assert not picture["copy"]["offered"] and "no index" in picture["copy"]["reason"]
+        server.known = {"through.mkv": (file, "ready", titles[0])}
+        early = Film(server, "through.mkv")
+        rung = min((u for u in early.uris() if u.startswith("video-")), key=len)
+        assert "copy" not in rung
+        old = early.uris()[rung]
+        first = early.playlist(old)
+        early.fetch(old, first.segments[0].uri)
+
+        told = read_through(server, file)
+        assert len(told) >= 2 and told == sorted(told) and told[-1] <= 1, told
+        server.files()  # all is at rest
+        late = Film(server, "through.mkv")
+        joins(late, late.uris()["video-copy"], True)
+        assert late.uris()[rung] != old, "the same URL for other cuts"
+        assert joins(early, old, False).text == first.text
+        assert late.about["media"]["duration"] == media["duration"]
 
 
 def test_a_key_that_is_none_ends_the_copy_for_those_who_come_later(tmp_path):
@@ -229,12 +261,13 @@ def test_a_key_that_is_none_ends_the_copy_for_those_who_come_later(tmp_path):
         init = hls.Init(film.fetch(uri, playlist.map))
         data = [film.fetch(uri, s.uri) for s in playlist.segments]
         hls.check_join(init, data, playlist, True)
-        deadline = time.monotonic() + 20 * SLOW
-        while "video-copy" in Film(server, "false-key.mkv").uris():
-            assert time.monotonic() < deadline, "a copy is still offered"
-            time.sleep(2)  # longer than a film stays open that nobody looks at
+        assert "video-copy" not in Film(server, "false-key.mkv").uris()
         assert "?v=" in uri or "&v=" in uri
-        assert server.get(film.base + uri).status == 410
+        assert server.get(film.base + uri).status == 200, "who plays it holds it"
+        deadline = time.monotonic() + 30 * SLOW
+        while server.get(film.base + uri).status != 410:
+            assert time.monotonic() < deadline, "a plan that nobody can get is still there"
+            time.sleep(3)  # longer than a film stays open that nobody looks at
 
 
 def test_ten_thousand_connections_harm_nobody(server):

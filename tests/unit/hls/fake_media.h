@@ -10,7 +10,7 @@ enum { FAKE_JOBS = 256 };
 struct fake_job {
     struct media *media; /* NULL: over */
     uint64_t id;
-    bool is_plan;
+    bool is_plan, scan;
     bool is_bytes; /* odd renditions: transcodes, all of it in the out file */
     uint32_t rendition, n;
     uint64_t size; /* of the out file */

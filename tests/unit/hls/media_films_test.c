@@ -62,7 +62,7 @@ static bool plan_film(struct stage *stage, const char *path, struct film *film)
     assert_int_equal(open_it(film, name), OK);
     struct heard heard;
     heard_init(&heard, stage);
-    media_plan(stage->media, heard.out, &stage_job_events, &heard);
+    media_plan(stage->media, true, heard.out, &stage_job_events, &heard);
     run_until_end(stage, &heard);
     if (heard.is_done) {
         film->bytes = mem_zalloc((size_t) heard.size);

@@ -85,7 +85,7 @@ static void makes_a_plan(void **state)
     assert_int_equal(fake_open_with(stage, false, false), OK);
     struct heard heard;
     heard_init(&heard, stage);
-    media_plan(stage->media, heard.out, &stage_job_events, &heard);
+    media_plan(stage->media, true, heard.out, &stage_job_events, &heard);
     run_until_end(stage, &heard);
     assert_true(heard.is_done);
     CLEANUP(mem_free_at) uint8_t *bytes = mem_zalloc((size_t) heard.size);
@@ -113,7 +113,7 @@ static void says_why_there_is_no_plan(void **state)
     assert_int_equal(fake_open_with(stage, false, false), OK);
     struct heard heard;
     heard_init(&heard, stage);
-    media_plan(stage->media, heard.out, &stage_job_events, &heard);
+    media_plan(stage->media, true, heard.out, &stage_job_events, &heard);
     run_until_end(stage, &heard);
     /* The file is shorter than was said at open. */
     assert_true(heard.kind == ERR_GONE || heard.kind == ERR_BAD_MEDIA);

@@ -112,6 +112,22 @@ static inline struct plan *fixture_usual_plan(void)
     return plan;
 }
 
+/* The same film before it was read through for its index: no copy of the picture. */
+static inline struct plan *fixture_first_plan(void)
+{
+    struct plan *plan = fixture_plan();
+    uint32_t video = fixture_track(plan, PLAN_VIDEO, CODEC_H264, "h264", 1);
+    uint32_t audio = fixture_track(plan, PLAN_AUDIO, CODEC_AAC, "aac", 1);
+    plan->wants_scan = true;
+    plan->copy_count = 0;
+    mem_free(plan->cuts);
+    plan_choose_cuts(NULL, 0, plan->end, plan->timescale, &plan->cuts, &plan->cut_count);
+    fixture_rendition(plan, "video-720p", video, false, "avc1.640020", 4000000);
+    fixture_rendition(plan, "audio-1-copy", audio, true, "mp4a.40.2", 130000);
+    fixture_rendition(plan, "audio-1-aac", audio, false, "mp4a.40.2", 160000);
+    return plan;
+}
+
 /* A file of `size` bytes, byte i = i * 7; the caller unlinks and frees the name. */
 static inline char *fixture_file(size_t size)
 {

@@ -50,26 +50,23 @@ static void library_keep(void *ctx, const char *id, const struct source_identity
     pthread_mutex_unlock(&stage->lock);
 }
 
-static void library_progress(void *ctx, const char *id, double fraction)
+void stage_with_plan(struct stage *stage, int film)
 {
-    struct stage *stage = ctx;
-    assert_int_equal(index_of(id), 0);
+    CLEANUP(plan_free) struct plan *plan = fixture_usual_plan();
     pthread_mutex_lock(&stage->lock);
-    stage->progress++;
-    stage->fraction = fraction;
+    mem_free(stage->plans[film]);
+    plan_write(plan, &stage->plans[film], &stage->plan_sizes[film]);
     pthread_mutex_unlock(&stage->lock);
 }
 
 static void add_film(struct stage *stage, int film)
 {
     struct source *source = NULL;
-    struct plan *plan = fixture_usual_plan();
     stage->films[film] = fixture_file(100000);
     assert_int_equal(source_open_local(stage->films[film], &source, NULL), OK);
     stage->identities[film] = *source_identity(source);
     source_unref(&source);
-    plan_write(plan, &stage->plans[film], &stage->plan_sizes[film]);
-    plan_free(&plan);
+    stage_with_plan(stage, film);
 }
 
 void stage_without_plan(struct stage *stage, int film)
@@ -91,7 +88,7 @@ int stage_set_up(void **state)
     snprintf(stage->folder, sizeof stage->folder, "/tmp/matinee-room-XXXXXX");
     assert_non_null(mkdtemp(stage->folder));
     stage->host = fake_new(PROCESSES);
-    const struct hls_library library = {stage, library_find, library_keep, library_progress};
+    const struct hls_library library = {stage, library_find, library_keep};
     const struct hls_options options = {.host = stage->host,
                                         .data_folder = stage->folder,
                                         .ahead_s = AHEAD_S,
@@ -177,6 +174,20 @@ void stage_ask_version(struct stage *stage, struct asked *asked, const char *ver
     loop_call(stage->loop, open_ask, asked);
 }
 
+void stage_ask_held(struct stage *stage, struct asked *asked, const struct film *held,
+                    uint32_t rendition, uint32_t n)
+{
+    *asked = (struct asked){.stage = stage};
+    asked->options =
+        (struct ask_options){.kind = ASK_SEGMENT,
+                             .file = SLICE("a"),
+                             .rendition = slice_of(held->plan->renditions[rendition].name),
+                             .version = slice_of(held->versions[rendition]),
+                             .n = n,
+                             .playback = ""};
+    loop_call(stage->loop, open_ask, asked);
+}
+
 static void close_ask(void *ctx)
 {
     ask_close(&((struct asked *) ctx)->ask);
@@ -240,7 +251,8 @@ static void act_on(struct fake_job *job, struct stage *stage, const struct actio
         break;
     case ACT_DONE:
         if (action->is_plan) {
-            struct plan *plan = fixture_usual_plan();
+            bool is_first = stage->lacks_index && !job->scan;
+            struct plan *plan = is_first ? fixture_first_plan() : fixture_usual_plan();
             uint8_t *bytes = NULL;
             size_t size = 0;
             plan_write(plan, &bytes, &size);
@@ -267,7 +279,6 @@ static void act_on(struct fake_job *job, struct stage *stage, const struct actio
         fake_die(job->media, "was killed by signal 11");
         break;
     }
-    (void) stage;
 }
 
 static void try_action(void *ctx)

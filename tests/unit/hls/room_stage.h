@@ -23,8 +23,7 @@ struct stage {
     size_t plan_sizes[2];
     struct source_identity identities[2];
     unsigned kept;
-    unsigned progress; /* how often the library heard of it */
-    double fraction;   /* what it heard last */
+    bool lacks_index; /* the plan of a film that is not scanned wants_scan */
 };
 
 struct asked {
@@ -43,9 +42,14 @@ int stage_set_up(void **state);
 int stage_tear_down(void **state);
 /* The library forgets the plan of a film, so that it has to be made. */
 void stage_without_plan(struct stage *stage, int film);
+/* It has the usual one. */
+void stage_with_plan(struct stage *stage, int film);
 
 void stage_ask(struct stage *stage, struct asked *asked, enum ask_kind kind, const char *file,
                const char *rendition, uint32_t n, const char *playback);
+/* Of "a", as who holds this film asks for it. */
+void stage_ask_held(struct stage *stage, struct asked *asked, const struct film *held,
+                    uint32_t rendition, uint32_t n);
 void stage_ask_version(struct stage *stage, struct asked *asked, const char *version);
 void stage_close(struct asked *asked);
 /* Waits for the `count`th answer, says its kind. */

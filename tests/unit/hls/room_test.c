@@ -368,6 +368,13 @@ static unsigned plans_kept(struct stage *stage)
     return kept;
 }
 
+static void wait_for_plans(struct stage *stage, unsigned count)
+{
+    for (int i = 0; i < 5000 && plans_kept(stage) < count; i++)
+        usleep(1000);
+    assert_int_equal(plans_kept(stage), count);
+}
+
 static void a_film_without_plan_is_planned_first(void **state)
 {
     struct stage *stage = *state;
@@ -382,26 +389,58 @@ static void a_film_without_plan_is_planned_first(void **state)
     stage_act(stage, ACT_DONE, VIDEO_COPY, 0);
     stage_close(&film);
     stage_close(&segment);
-    for (int i = 0; i < 5000 && plans_kept(stage) == 0; i++)
-        usleep(1000);
-    assert_int_equal(plans_kept(stage), 1);
+    wait_for_plans(stage, 1);
 }
 
-/* Decision 11: a film without an index is read through, and those who wait are told how far. */
-static void a_scan_tells_how_far_it_is(void **state)
+/* Decision 11: who opened the film before it was read through keeps what it has; who opens it later
+ * gets the better plan. */
+static void who_holds_a_first_plan_keeps_it(void **state)
+{
+    struct stage *stage = *state;
+    struct asked early, late, old, new;
+    stage->lacks_index = true;
+    stage_without_plan(stage, 0);
+    stage_ask(stage, &early, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_DONE);
+    assert_int_equal(stage_answer(&early, 1), OK);
+    assert_int_equal(plan_find(early.film->plan, "video-copy"), -1);
+    wait_for_plans(stage, 1);
+    stage_with_plan(stage, 0);
+    hls_plan_stored(stage->hls, "a");
+    stage_ask(stage, &late, ASK_FILM, "a", NULL, 0, "");
+    assert_int_equal(stage_answer(&late, 1), OK);
+    assert_int_equal(plan_find(late.film->plan, "video-copy"), VIDEO_COPY);
+    stage_ask_held(stage, &old, early.film, 0, 3);
+    stage_ask_held(stage, &new, late.film, VIDEO_720P, 3);
+    stage_act(stage, ACT_DONE, 0, 3);
+    assert_int_equal(stage_answer(&old, 1), OK);
+    assert_ptr_equal(old.film, early.film);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 3);
+    assert_int_equal(stage_answer(&new, 1), OK);
+    assert_ptr_equal(new.film, late.film);
+    hls_plan_stored(stage->hls, "a"); /* known already */
+    stage_settle(stage);
+    assert_int_equal(atomic_load(&stage->hls->counters.rooms), 2);
+    struct asked *all[] = {&early, &late, &old, &new};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        stage_close(all[i]);
+}
+
+/* It comes while another is still being made. */
+static void a_better_plan_meets_the_first_one(void **state)
 {
     struct stage *stage = *state;
     struct asked film;
+    stage->lacks_index = true;
     stage_without_plan(stage, 0);
     stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
-    stage_plan(stage, ACT_PART);
-    stage_settle(stage);
-    pthread_mutex_lock(&stage->lock);
-    assert_int_equal(stage->progress, 1); /* signs of life are no progress */
-    assert_true(stage->fraction > 0.24 && stage->fraction < 0.26);
-    pthread_mutex_unlock(&stage->lock);
+    stage_plan(stage, ACT_NOTHING);
+    stage_with_plan(stage, 0);
+    hls_plan_stored(stage->hls, "a");
     stage_plan(stage, ACT_DONE);
     assert_int_equal(stage_answer(&film, 1), OK);
+    assert_int_equal(plan_find(film.film->plan, "video-copy"), VIDEO_COPY);
+    assert_int_equal(plans_kept(stage), 0);
     stage_close(&film);
 }
 
@@ -410,18 +449,23 @@ static void a_scan_tells_how_far_it_is(void **state)
 static void a_verdict_is_for_the_next_plan(void **state)
 {
     struct stage *stage = *state;
-    struct asked asked;
-    for (uint32_t n = 0; n < 2; n++) {
-        stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-copy", n, "p");
-        stage_act(stage, ACT_JUDGE, VIDEO_COPY, n);
-        assert_int_equal(stage_answer(&asked, 1), OK);
-        stage_until(&asked, SEGMENT_DONE);
-        assert_true(plan_find(asked.film->plan, "video-copy") >= 0);
-        stage_close(&asked);
-    }
-    for (int i = 0; i < 5000 && plans_kept(stage) == 0; i++)
-        usleep(1000);
-    assert_int_equal(plans_kept(stage), 1);
+    struct asked holder, next, later;
+    stage_ask(stage, &holder, ASK_SEGMENT, "a", "video-copy", 0, "p");
+    stage_act(stage, ACT_JUDGE, VIDEO_COPY, 0);
+    assert_int_equal(stage_answer(&holder, 1), OK);
+    stage_until(&holder, SEGMENT_DONE);
+    stage_ask_held(stage, &next, holder.film, VIDEO_COPY, 1);
+    stage_act(stage, ACT_JUDGE, VIDEO_COPY, 1);
+    assert_int_equal(stage_answer(&next, 1), OK);
+    stage_until(&next, SEGMENT_DONE);
+    assert_ptr_equal(next.film, holder.film);
+    stage_ask(stage, &later, ASK_FILM, "a", NULL, 0, "");
+    assert_int_equal(stage_answer(&later, 1), OK);
+    assert_int_equal(plan_find(later.film->plan, "video-copy"), -1);
+    stage_close(&holder);
+    stage_close(&next);
+    stage_close(&later);
+    wait_for_plans(stage, 1);
     struct plan *plan = NULL;
     pthread_mutex_lock(&stage->lock);
     assert_int_equal(plan_read(stage->plans[0], stage->plan_sizes[0], &plan, NULL), OK);
@@ -577,7 +621,16 @@ struct probed {
     enum err kind;
     struct why why;
     bool has_plan;
+    unsigned told; /* how often of its progress */
+    double fraction;
 };
+
+static void on_progress(void *ctx, double fraction)
+{
+    struct probed *probed = ctx;
+    probed->told++;
+    probed->fraction = fraction;
+}
 
 static void on_probed(void *ctx, enum err kind, const struct why *why,
                       const struct source_identity *identity, const struct plan *plan,
@@ -590,24 +643,39 @@ static void on_probed(void *ctx, enum err kind, const struct why *why,
     sem_post(&probed->done);
 }
 
+static void probe(struct stage *stage, struct probed *probed, const char *path)
+{
+    const struct hls_probe_job job = {.path = path,
+                                      .scan = true,
+                                      .done = on_probed,
+                                      .progress = on_progress,
+                                      .ctx = probed,
+                                      .mailbox = loop_mailbox(stage->loop)};
+    hls_probe(stage->hls, &job);
+}
+
 static void probes_make_plans(void **state)
 {
     struct stage *stage = *state;
     struct probed probed = {0};
     sem_init(&probed.done, 0, 0);
-    hls_probe(stage->hls, stage->films[0], on_probed, &probed, loop_mailbox(stage->loop));
+    stage->lacks_index = true;
+    probe(stage, &probed, stage->films[0]);
+    stage_plan(stage, ACT_PART);
     stage_plan(stage, ACT_DONE);
     while (sem_wait(&probed.done) != 0)
         ;
     assert_int_equal(probed.kind, OK);
     assert_true(probed.has_plan);
-    hls_probe(stage->hls, "/nowhere", on_probed, &probed, loop_mailbox(stage->loop));
+    assert_int_equal(probed.told, 1); /* signs of life are no progress */
+    assert_true(probed.fraction > 0.24 && probed.fraction < 0.26);
+    probe(stage, &probed, "/nowhere");
     while (sem_wait(&probed.done) != 0)
         ;
     assert_int_equal(probed.kind, ERR_NOT_FOUND);
     assert_false(probed.has_plan);
     /* One that is under way when all stops is told so. */
-    hls_probe(stage->hls, stage->films[1], on_probed, &probed, loop_mailbox(stage->loop));
+    probe(stage, &probed, stage->films[1]);
     stage_plan(stage, ACT_NOTHING);
     hls_stop(&stage->hls);
     while (sem_wait(&probed.done) != 0)
@@ -636,7 +704,8 @@ int main(void)
         TEST(variants_of_one_segment_run_together),
         TEST(who_leaves_may_come_back),
         TEST(a_film_without_plan_is_planned_first),
-        TEST(a_scan_tells_how_far_it_is),
+        TEST(who_holds_a_first_plan_keeps_it),
+        TEST(a_better_plan_meets_the_first_one),
         TEST(a_verdict_is_for_the_next_plan),
         TEST(a_plan_that_kills_twice_is_bad_media),
         TEST(a_plan_that_fails_says_why),

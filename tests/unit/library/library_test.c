@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A library on a real folder and a real store, with a prober of our own: a file that begins with
- * "bad" is unreadable, one that begins with "busy" is refused until told otherwise, all others last
- * as many seconds as they have bytes. */
+ * "bad" is unreadable, one that begins with "long" has to be read through for its plan, "longbad" in
+ * vain; all others last as many seconds as they have bytes. */
 #include "library/library.h"
 
 #include <errno.h>
@@ -34,17 +34,18 @@ struct bed {
     /* under lock */
     pthread_mutex_t lock;
     pthread_cond_t told;
-    unsigned news, probes, at_once, most_at_once;
+    unsigned news, probes, at_once, most_at_once, scans, scans_at_once, replans;
     char lost[STORE_ID_SIZE];
+    bool are_scans_held; /* they do not end */
+    struct probe *held;
 };
 
 /* --- the prober --- */
 
 struct probe {
     struct bed *bed;
+    struct library_probe asked;
     char *path;
-    library_probed_fn *done;
-    void *done_ctx;
 };
 
 static void answer(void *arg)
@@ -56,33 +57,61 @@ static void answer(void *arg)
     enum err err = source_open_local(probe->path, &source, &why);
     pthread_mutex_lock(&probe->bed->lock);
     probe->bed->at_once--;
+    probe->bed->scans_at_once -= probe->asked.scan;
     pthread_mutex_unlock(&probe->bed->lock);
-    if (err != OK) {
-        probe->done(probe->done_ctx, err, &why, NULL, -1, NULL, 0);
-    } else {
+    struct library_found found = {.duration_ms = -1};
+    if (err == OK) {
         assert_true(pread(source_fd(source), text, sizeof text - 1, 0) >= 0);
-        bool bad = strncmp(text, "bad", 3) == 0;
-        probe->done(probe->done_ctx, bad ? ERR_BAD_MEDIA : OK, bad ? &why : NULL,
-                    source_identity(source), 1000 * (int64_t) source_size(source),
-                    bad ? NULL : (const uint8_t *) text, bad ? 0 : strlen(text));
+        bool is_bad = strncmp(text, "bad", 3) == 0 ||
+                      (probe->asked.scan && strncmp(text, "longbad", 7) == 0);
+        err = is_bad ? ERR_BAD_MEDIA : OK;
+        found.identity = source_identity(source);
+        found.wants_scan = strncmp(text, "long", 4) == 0 && !probe->asked.scan;
     }
+    if (err == OK) {
+        found.duration_ms = 1000 * (int64_t) source_size(source);
+        found.bytes = (const uint8_t *) (probe->asked.scan ? "scanned" : text);
+        found.size = strlen((const char *) found.bytes);
+    }
+    if (probe->asked.progress != NULL)
+        probe->asked.progress(probe->asked.ctx, 1);
+    probe->asked.done(probe->asked.ctx, err, err != OK ? &why : NULL, &found);
     source_unref(&source);
     mem_free(probe->path);
     mem_free(probe);
 }
 
-static void probe(void *ctx, const char *path, library_probed_fn *done, void *done_ctx,
-                  struct mailbox *mailbox)
+static void probe(void *ctx, const struct library_probe *asked)
 {
     struct bed *bed = ctx;
-    struct probe *asked = mem_new(struct probe);
-    *asked = (struct probe){bed, mem_strdup(path), done, done_ctx};
+    struct probe *probe = mem_new(struct probe);
+    *probe = (struct probe){bed, *asked, mem_strdup(asked->path)};
     pthread_mutex_lock(&bed->lock);
     bed->probes++;
+    bed->scans += asked->scan;
     if (++bed->at_once > bed->most_at_once)
         bed->most_at_once = bed->at_once;
+    bed->scans_at_once += asked->scan;
+    assert_true(bed->scans_at_once <= 1);
+    bool is_held = asked->scan && bed->are_scans_held;
+    if (is_held)
+        bed->held = probe;
     pthread_mutex_unlock(&bed->lock);
-    mailbox_post(mailbox, answer, asked);
+    if (is_held)
+        asked->progress(asked->ctx, 0.5);
+    else
+        mailbox_post(asked->mailbox, answer, probe);
+}
+
+static void let_scans_end(struct bed *bed)
+{
+    pthread_mutex_lock(&bed->lock);
+    struct probe *held = bed->held;
+    bed->are_scans_held = false;
+    bed->held = NULL;
+    pthread_mutex_unlock(&bed->lock);
+    if (held != NULL)
+        mailbox_post(held->asked.mailbox, answer, held);
 }
 
 /* --- news --- */
@@ -106,6 +135,16 @@ static void on_file(void *ctx, const char *file)
     struct bed *bed = ctx;
     pthread_mutex_lock(&bed->lock);
     memcpy(bed->lost, file, STORE_ID_SIZE);
+    pthread_mutex_unlock(&bed->lock);
+    tell(ctx);
+}
+
+static void on_plan(void *ctx, const char *file)
+{
+    struct bed *bed = ctx;
+    assert_int_equal(strlen(file), 20);
+    pthread_mutex_lock(&bed->lock);
+    bed->replans++;
     pthread_mutex_unlock(&bed->lock);
     tell(ctx);
 }
@@ -145,7 +184,7 @@ static void start(struct bed *bed, int64_t settle_ms)
     struct library_options options = {
         .folders = bed->folders, .settle_ms = settle_ms, .plan_version = 1, .engine = "test"};
     const struct library_prober prober = {bed, probe};
-    const struct library_listener listener = {bed, on_title, on_file, on_scan};
+    const struct library_listener listener = {bed, on_title, on_file, on_plan, on_scan};
     assert_int_equal(store_open(bed->database, &bed->store, &bed->why), OK);
     assert_int_equal(library_new(&options, bed->store, &bed->library, &bed->why), OK);
     library_start(bed->library, &prober, &listener);
@@ -513,10 +552,105 @@ static void a_plan_of_the_file_before_is_not_lent(void **state)
     assert_int_equal(library_find(bed->library, id, &file, NULL), OK);
     assert_null(file.plan);
     assert_int_equal(file.identity.size, 5);
-    assert_int_equal(
-        library_keep_plan(bed->library, id, &file.identity, (const uint8_t *) "p", 1, 1000),
-        ERR_NOT_FOUND);
+    const struct library_found found = {
+        .identity = &file.identity, .bytes = (const uint8_t *) "p", .size = 1};
+    assert_int_equal(library_keep_plan(bed->library, id, &found), ERR_NOT_FOUND);
     library_file_fini(&file);
+}
+
+static bool reads_one(struct bed *bed, const void *id)
+{
+    struct library_scan scan;
+    library_scan_state(bed->library, &scan);
+    bool is_so = strcmp(scan.reading, id) == 0 && scan.read > 0.4 && scan.read < 0.6;
+    library_scan_fini(&scan);
+    return is_so;
+}
+
+static bool is_scanned(struct bed *bed, const void *count)
+{
+    struct library_scan scan;
+    library_scan_state(bed->library, &scan);
+    bool is_so = !scan.is_running && scan.reading[0] == '\0';
+    library_scan_fini(&scan);
+    pthread_mutex_lock(&bed->lock);
+    is_so = is_so && bed->scans == *(const unsigned *) count && bed->at_once == 0;
+    pthread_mutex_unlock(&bed->lock);
+    return is_so;
+}
+
+static void expect_plan(struct bed *bed, const char *id, const char *plan)
+{
+    struct library_file file = {0};
+    assert_int_equal(library_find(bed->library, id, &file, NULL), OK);
+    assert_int_equal(file.plan_size, strlen(plan));
+    assert_memory_equal(file.plan, plan, file.plan_size);
+    library_file_fini(&file);
+}
+
+static void expect_no_more_scans(struct bed *bed, unsigned count)
+{
+    library_scan_start(bed->library);
+    usleep(400 * 1000); /* a walk later */
+    wait_until(bed, is_scanned, &count);
+}
+
+/* Decision 11: it can be played at once, and is read through when nothing new waits; films that come
+ * meanwhile wait no longer for that. */
+static void a_film_without_an_index_is_ready_and_read_through_later(void **state)
+{
+    struct bed *bed = *state;
+    const unsigned one = 1;
+    char id[STORE_ID_SIZE];
+    bed->are_scans_held = true;
+    put(bed, "Brazil (1985).mkv", "long");
+    start(bed, 0);
+    expect(bed, "Brazil=ready");
+    id_of(bed, 0, id);
+    wait_until(bed, reads_one, id);
+    expect_plan(bed, id, "long");
+    put(bed, "Cube (1997).mkv", "cube");
+    expect(bed, "Brazil=ready Cube=ready");
+    assert_true(reads_one(bed, id));
+    let_scans_end(bed);
+    wait_until(bed, is_scanned, &one);
+    expect_plan(bed, id, "scanned");
+    assert_int_equal(bed->replans, 1);
+    expect_no_more_scans(bed, 1);
+}
+
+static void what_was_stopped_in_the_middle_is_read_after_the_next_start(void **state)
+{
+    struct bed *bed = *state;
+    const unsigned two = 2;
+    char id[STORE_ID_SIZE];
+    bed->are_scans_held = true;
+    put(bed, "Brazil (1985).mkv", "long");
+    start(bed, 0);
+    expect(bed, "Brazil=ready");
+    id_of(bed, 0, id);
+    wait_until(bed, reads_one, id);
+    library_stop(bed->library);
+    let_scans_end(bed);
+    stop(bed);
+    start(bed, 0);
+    wait_until(bed, is_scanned, &two);
+    expect_plan(bed, id, "scanned");
+}
+
+static void what_cannot_be_read_through_plays_on(void **state)
+{
+    struct bed *bed = *state;
+    const unsigned one = 1;
+    char id[STORE_ID_SIZE];
+    put(bed, "Brazil (1985).mkv", "longbad");
+    start(bed, 0);
+    wait_until(bed, is_scanned, &one);
+    expect(bed, "Brazil=ready");
+    id_of(bed, 0, id);
+    expect_plan(bed, id, "longbad");
+    assert_int_equal(bed->replans, 0);
+    expect_no_more_scans(bed, 1);
 }
 
 static void a_folder_taken_out_of_the_settings_is_forgotten(void **state)
@@ -594,6 +728,9 @@ int main(void)
         IN_BED(links_lead_to_files_only),
         IN_BED(names_are_bytes),
         IN_BED(a_plan_of_the_file_before_is_not_lent),
+        IN_BED(a_film_without_an_index_is_ready_and_read_through_later),
+        IN_BED(what_was_stopped_in_the_middle_is_read_after_the_next_start),
+        IN_BED(what_cannot_be_read_through_plays_on),
         IN_BED(a_folder_taken_out_of_the_settings_is_forgotten),
         IN_BED(a_folder_named_twice_counts_once),
         IN_BED(stopping_in_the_middle_loses_nothing),

@@ -267,8 +267,7 @@ static enum err do_as_told(const struct making *making)
 }
 
 enum err engine_plan(struct input *input, const struct engine_options *options UNUSED,
-                     _Atomic bool *cancelled UNUSED, engine_progress_fn *progress, void *ctx,
-                     struct plan **out, struct why *why)
+                     const struct engine_plan_job *job, struct plan **out, struct why *why)
 {
     char head[16] = "";
     size_t got;
@@ -278,8 +277,9 @@ enum err engine_plan(struct input *input, const struct engine_options *options U
         return kind;
     if (strncmp(head, "fake ", 5) != 0)
         return why_set(why, ERR_BAD_MEDIA, NULL, "this is no film");
-    progress(ctx, 0.5);
+    job->progress(job->ctx, 0.5);
     *out = fake_plan(input_size(input));
+    (*out)->wants_scan = !job->scan;
     return OK;
 }
 

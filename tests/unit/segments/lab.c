@@ -154,7 +154,8 @@ void film_open(struct film *film, const struct lab *lab, const char *name, uint3
     assert_int_equal(fstat(file, &status), 0);
     assert_int_equal(input_open(&file, &map, (uint64_t) status.st_size, NULL, NULL, &film->input),
                      OK);
-    if (engine_plan(film->input, options, NULL, NULL, NULL, &film->plan, &why) != OK)
+    const struct engine_plan_job job = {.scan = true};
+    if (engine_plan(film->input, options, &job, &film->plan, &why) != OK)
         fail_msg("%s: %s", name, why.text);
     film->plan = through_bytes(&film->plan);
     assert_int_equal(film->plan->fps_num, fps_num);

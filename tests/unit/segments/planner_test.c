@@ -411,9 +411,9 @@ static void a_cancelled_plan_ends(void **state)
 
     (void) state;
     open_good(&whole, "whole.mkv");
-    assert_int_equal(
-        engine_plan(whole.input, &(struct engine_options){0}, &cancelled, NULL, NULL, &plan, NULL),
-        ERR_CANCELLED);
+    const struct engine_plan_job job = {.cancelled = &cancelled};
+    assert_int_equal(engine_plan(whole.input, &(struct engine_options){0}, &job, &plan, NULL),
+                     ERR_CANCELLED);
     assert_null(plan);
     whole_close(&whole);
 }
@@ -506,12 +506,57 @@ static uint64_t plan_heard(const char *name, struct heard *heard)
     open_good(&whole, name);
     size = input_size(whole.input);
     *heard = (struct heard){0};
-    assert_int_equal(
-        engine_plan(whole.input, &(struct engine_options){0}, NULL, hear, heard, &plan, &whole.why),
-        OK);
+    const struct engine_plan_job job = {.scan = true, .progress = hear, .ctx = heard};
+    assert_int_equal(engine_plan(whole.input, &(struct engine_options){0}, &job, &plan, &whole.why),
+                     OK);
     plan_free(&plan);
     whole_close(&whole);
     return size;
+}
+
+static struct plan *plan_at_once(struct whole *whole)
+{
+    const struct engine_plan_job job = {.scan = false};
+    struct plan *plan = NULL;
+
+    assert_int_equal(
+        engine_plan(whole->input, &(struct engine_options){0}, &job, &plan, &whole->why), OK);
+    return plan;
+}
+
+/* Decision 11: without an index a plan is there at once, of transcodes alone; the one that comes when
+ * the film was read through is of the same length and grids, with the copy. */
+static void what_has_no_index_is_planned_at_once(void **state)
+{
+    struct whole whole;
+    struct plan *first;
+
+    (void) state;
+    make("indexed.mkv", "-f lavfi -i testsrc2=s=64x64:r=25:d=20 -f lavfi -i sine=440:d=20 " X264
+                        "-g 50 -c:a aac");
+    lab_run(&lab, "mkvmerge -q -o @/once.mkv --cues 0:none --cues 1:none @/indexed.mkv");
+    open_good(&whole, "once.mkv");
+    assert_false(whole.plan->wants_scan);
+    assert_true(whole_has(&whole, "video-copy"));
+    first = plan_at_once(&whole);
+    assert_true(first->wants_scan);
+    assert_int_equal(first->copy_count, 0);
+    assert_int_equal(plan_find(first, "video-copy"), -1);
+    assert_true(plan_find(first, "audio-1-copy") >= 0);
+    assert_non_null(strstr(first->tracks[0].copy_refused, "no index"));
+    assert_int_equal(first->t0_ns, whole.plan->t0_ns);
+    assert_int_equal(first->end, whole.plan->end);
+    assert_int_equal(first->fps_num, whole.plan->fps_num);
+    assert_int_equal(first->cuts[3], 4 * first->timescale); /* the free grid: 0, 1, 2, 4, 8 s */
+    plan_free(&first);
+    whole_close(&whole);
+
+    open_good(&whole, "indexed.mkv");
+    first = plan_at_once(&whole);
+    assert_false(first->wants_scan);
+    assert_true(plan_find(first, "video-copy") >= 0);
+    plan_free(&first);
+    whole_close(&whole);
 }
 
 /* Decision 11. On a slow disk a scan takes minutes: whoever waits hears how far it is, and that it
@@ -640,6 +685,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_plan_ends),
         cmocka_unit_test(rungs_take_no_more_than_the_source_gives),
         cmocka_unit_test(sound_is_offered_for_the_road),
+        cmocka_unit_test(what_has_no_index_is_planned_at_once),
         cmocka_unit_test(a_scan_tells_how_far_it_is),
         cmocka_unit_test(a_film_read_to_its_end_tells_how_far_it_is),
         cmocka_unit_test(a_made_plan_comes_back_from_its_bytes),

@@ -19,6 +19,7 @@
 void whole_open(struct whole *whole, const char *path)
 {
     static const struct engine_options options = {0};
+    static const struct engine_plan_job job = {.scan = true};
     struct stat status;
     int film = open(path, O_RDONLY | O_CLOEXEC), map = -1;
 
@@ -27,8 +28,7 @@ void whole_open(struct whole *whole, const char *path)
     assert_true(film >= 0 && whole->fd >= 0 && fstat(film, &status) == 0);
     assert_int_equal(input_open(&film, &map, (uint64_t) status.st_size, NULL, NULL, &whole->input),
                      OK);
-    whole->result =
-        engine_plan(whole->input, &options, NULL, NULL, NULL, &whole->plan, &whole->why);
+    whole->result = engine_plan(whole->input, &options, &job, &whole->plan, &whole->why);
     if (whole->result == OK)
         assert_int_equal(engine_open(whole->input, whole->plan, &options, &whole->engine), OK);
     else

@@ -254,24 +254,61 @@ static void a_plan_belongs_to_what_the_file_was(void **state)
     store_file_fini(&file);
 }
 
-static void note_plan(void *ctx, const struct store_file *file, bool has_plan)
+static void note_plan(void *ctx, const struct store_file *file, enum store_plan_state plan)
 {
-    char *out = ctx;
-    *out = has_plan ? 'y' : 'n';
+    enum store_plan_state *out = ctx;
+    *out = plan;
     assert_string_equal(file->id, "a");
+}
+
+static enum store_plan_state plan_state(struct bed *bed, const char *engine)
+{
+    enum store_plan_state state = STORE_PLAN_NONE;
+    assert_int_equal(store_files_each(bed->store, 1, engine, note_plan, &state), OK);
+    return state;
 }
 
 static void stale_plans_are_told_from_current_ones(void **state)
 {
     struct bed *bed = *state;
-    char has_plan = '?';
     add(bed, "a", "/films/1.mkv", &ALIEN);
     struct store_look look = look_at("a", "plan", 1);
     assert_int_equal(store_file_looked(bed->store, &look), OK);
-    assert_int_equal(store_files_each(bed->store, 1, "e1", note_plan, &has_plan), OK);
-    assert_int_equal(has_plan, 'y');
-    assert_int_equal(store_files_each(bed->store, 1, "e2", note_plan, &has_plan), OK);
-    assert_int_equal(has_plan, 'n');
+    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FINAL);
+    assert_int_equal(plan_state(bed, "e2"), STORE_PLAN_NONE);
+}
+
+/* Decision 11: the first plan of a film without an index waits for the one of the scan. */
+static void a_first_plan_takes_no_better_ones_place(void **state)
+{
+    struct bed *bed = *state;
+    add(bed, "a", "/films/1.mkv", &ALIEN);
+    struct store_look first = look_at("a", "first", 1), better = look_at("a", "better", 1);
+    first.wants_scan = true;
+    assert_int_equal(store_file_looked(bed->store, &first), OK);
+    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FIRST);
+    assert_int_equal(find_plan(bed, "a", 1, "e1", "first"), OK);
+    assert_int_equal(store_file_looked(bed->store, &better), OK);
+    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FINAL);
+    assert_int_equal(store_file_looked(bed->store, &first), OK);
+    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FINAL);
+    assert_int_equal(find_plan(bed, "a", 1, "e1", "better"), OK);
+}
+
+static void a_first_plan_can_be_the_last(void **state)
+{
+    struct bed *bed = *state;
+    add(bed, "a", "/films/1.mkv", &ALIEN);
+    struct store_look first = look_at("a", "first", 1);
+    first.wants_scan = true;
+    assert_int_equal(store_file_looked(bed->store, &first), OK);
+    struct store_identity other = first.identity;
+    other.size++;
+    assert_int_equal(store_plan_settle(bed->store, "a", &other), OK);
+    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FIRST);
+    assert_int_equal(store_plan_settle(bed->store, "a", &first.identity), OK);
+    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FINAL);
+    assert_int_equal(find_plan(bed, "a", 1, "e1", "first"), OK);
 }
 
 static void an_unreadable_file_says_why(void **state)
@@ -383,6 +420,8 @@ int main(void)
         IN_BED(a_missing_file_disappears_and_comes_back),
         IN_BED(a_plan_belongs_to_what_the_file_was),
         IN_BED(stale_plans_are_told_from_current_ones),
+        IN_BED(a_first_plan_takes_no_better_ones_place),
+        IN_BED(a_first_plan_can_be_the_last),
         IN_BED(an_unreadable_file_says_why),
         IN_BED(lists_page_and_count),
     };
