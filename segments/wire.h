@@ -35,49 +35,49 @@ struct wire_piece {
 };
 
 /* NAME, name, way, fewest fds, most fds, fields. Types of fields: u32 u64 flag kind text pieces. */
-#define WIRE_MESSAGES(M)                                                                           \
-    /* The zygote is ready; `engine` is engine_version(), `layers` what its films will have on. */ \
-    M(HELLO, hello, WIRE_FROM_ZYGOTE, 0, 0,                                                        \
-      WIRE_F(u32, version) WIRE_F(u32, layers) WIRE_F(text, engine))                               \
-    /* A process for a film; its socket comes along. `fresh`: exec'ed (decision 19). */            \
-    M(FORK, fork, WIRE_TO_ZYGOTE, 1, 1, WIRE_F(u64, id) WIRE_F(flag, fresh))                       \
-    /* It lives; its pidfd comes along. */                                                         \
-    M(FORKED, forked, WIRE_FROM_ZYGOTE, 1, 1, WIRE_F(u64, id) WIRE_F(u32, pid))                    \
-    M(UNFORKED, unforked, WIRE_FROM_ZYGOTE, 0, 0, WIRE_F(u64, id) WIRE_F(text, reason))            \
-    /* It is dead and reaped; `status` as of waitpid. */                                           \
-    M(DIED, died, WIRE_FROM_ZYGOTE, 0, 0, WIRE_F(u64, id) WIRE_F(u32, status))                     \
-    /* The first to a film's process. fds: film, then map, then plan, where there. */              \
-    M(OPEN, open, WIRE_TO_FILM, 1, 3,                                                              \
-      WIRE_F(u64, size) WIRE_F(u64, plan_size) WIRE_F(flag, has_map) WIRE_F(flag, has_plan)        \
-          WIRE_F(u32, threads) WIRE_F(u32, runs) WIRE_F(text, preset) WIRE_F(text, label))         \
-    /* Locked down, by these layers (sandbox.h); not a byte of film was read before. */            \
-    M(OPENED, opened, WIRE_FROM_FILM, 0, 0, WIRE_F(u32, layers))                                   \
+#define WIRE_MESSAGES(M)                                                                             \
+    /* The zygote is ready; `engine` is engine_version(), `layers` what its films will have on. */   \
+    M(HELLO, hello, WIRE_FROM_ZYGOTE, 0, 0,                                                          \
+      WIRE_F(u32, version) WIRE_F(u32, layers) WIRE_F(text, engine))                                 \
+    /* A process for a film; its socket comes along. `fresh`: exec'ed (decision 19). */              \
+    M(FORK, fork, WIRE_TO_ZYGOTE, 1, 1, WIRE_F(u64, id) WIRE_F(flag, fresh))                         \
+    /* It lives; its pidfd comes along. */                                                           \
+    M(FORKED, forked, WIRE_FROM_ZYGOTE, 1, 1, WIRE_F(u64, id) WIRE_F(u32, pid))                      \
+    M(UNFORKED, unforked, WIRE_FROM_ZYGOTE, 0, 0, WIRE_F(u64, id) WIRE_F(text, reason))              \
+    /* It is dead and reaped; `status` as of waitpid. */                                             \
+    M(DIED, died, WIRE_FROM_ZYGOTE, 0, 0, WIRE_F(u64, id) WIRE_F(u32, status))                       \
+    /* The first to a film's process. fds: film, then map, then plan, where there. */                \
+    M(OPEN, open, WIRE_TO_FILM, 1, 3,                                                                \
+      WIRE_F(u64, size) WIRE_F(u64, plan_size) WIRE_F(flag, has_map) WIRE_F(flag, has_plan)          \
+          WIRE_F(u32, threads) WIRE_F(u32, runs) WIRE_F(text, preset) WIRE_F(text, label))           \
+    /* Locked down, by these layers (sandbox.h); not a byte of film was read before. */              \
+    M(OPENED, opened, WIRE_FROM_FILM, 0, 0, WIRE_F(u32, layers))                                     \
     /* Jobs: numbers rise and are never used again; `out` comes along. `scan`: a film without an   \
-     * index is read through for one. */                                                           \
-    M(PLAN, plan, WIRE_TO_FILM, 1, 1, WIRE_F(u64, job) WIRE_F(flag, scan))                         \
-    M(SEGMENT, segment, WIRE_TO_FILM, 1, 1,                                                        \
-      WIRE_F(u64, job) WIRE_F(u32, rendition) WIRE_F(u32, n))                                      \
-    /* The job still ends with DONE or FAILED. */                                                  \
-    M(CANCEL, cancel, WIRE_TO_FILM, 0, 0, WIRE_F(u64, job))                                        \
-    /* The map has more blocks; `turn` counts from 1. */                                           \
-    M(HAVE, have, WIRE_TO_FILM, 0, 0, WIRE_F(u64, turn))                                           \
-    /* Sleeps until these bytes are there; `job` 0: on nobody's behalf. */                         \
-    M(WANT, want, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job) WIRE_F(u64, offset) WIRE_F(u64, length))  \
-    /* The job was begun, or goes on. */                                                           \
-    M(TICK, tick, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job))                                          \
-    M(PROGRESS, progress, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job) WIRE_F(u32, permille))            \
-    M(PIECES, pieces, WIRE_FROM_FILM, 0, 0,                                                        \
-      WIRE_F(u64, job) WIRE_F(flag, part_end) WIRE_F(pieces, pieces))                              \
-    /* `size`: bytes in the out file. */                                                           \
-    M(DONE, done, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job) WIRE_F(u64, size))                        \
-    M(FAILED, failed, WIRE_FROM_FILM, 0, 0,                                                        \
-      WIRE_F(u64, job) WIRE_F(kind, kind) WIRE_F(text, text) WIRE_F(text, field))                  \
-    /* What the libraries said; `level` as enum log_level. */                                      \
-    M(LOG, log, WIRE_FROM_FILM, 0, 0, WIRE_F(u32, level) WIRE_F(text, text))                       \
-    /* Does the zygote still answer? It says the same number. */                                   \
-    M(PING, ping, WIRE_TO_ZYGOTE, 0, 0, WIRE_F(u64, turn))                                         \
-    M(PONG, pong, WIRE_FROM_ZYGOTE, 0, 0, WIRE_F(u64, turn))                                       \
-    /* The job's segment is as announced, but the next plan should offer no such copy: why. */     \
+     * index is read through for one. */ \
+    M(PLAN, plan, WIRE_TO_FILM, 1, 1, WIRE_F(u64, job) WIRE_F(flag, scan))                           \
+    M(SEGMENT, segment, WIRE_TO_FILM, 1, 1,                                                          \
+      WIRE_F(u64, job) WIRE_F(u32, rendition) WIRE_F(u32, n))                                        \
+    /* The job still ends with DONE or FAILED. */                                                    \
+    M(CANCEL, cancel, WIRE_TO_FILM, 0, 0, WIRE_F(u64, job))                                          \
+    /* The map has more blocks; `turn` counts from 1. */                                             \
+    M(HAVE, have, WIRE_TO_FILM, 0, 0, WIRE_F(u64, turn))                                             \
+    /* Sleeps until these bytes are there; `job` 0: on nobody's behalf. */                           \
+    M(WANT, want, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job) WIRE_F(u64, offset) WIRE_F(u64, length))    \
+    /* The job was begun, or goes on. */                                                             \
+    M(TICK, tick, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job))                                            \
+    M(PROGRESS, progress, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job) WIRE_F(u32, permille))              \
+    M(PIECES, pieces, WIRE_FROM_FILM, 0, 0,                                                          \
+      WIRE_F(u64, job) WIRE_F(flag, part_end) WIRE_F(pieces, pieces))                                \
+    /* `size`: bytes in the out file. */                                                             \
+    M(DONE, done, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job) WIRE_F(u64, size))                          \
+    M(FAILED, failed, WIRE_FROM_FILM, 0, 0,                                                          \
+      WIRE_F(u64, job) WIRE_F(kind, kind) WIRE_F(text, text) WIRE_F(text, field))                    \
+    /* What the libraries said; `level` as enum log_level. */                                        \
+    M(LOG, log, WIRE_FROM_FILM, 0, 0, WIRE_F(u32, level) WIRE_F(text, text))                         \
+    /* Does the zygote still answer? It says the same number. */                                     \
+    M(PING, ping, WIRE_TO_ZYGOTE, 0, 0, WIRE_F(u64, turn))                                           \
+    M(PONG, pong, WIRE_FROM_ZYGOTE, 0, 0, WIRE_F(u64, turn))                                         \
+    /* The job's segment is as announced, but the next plan should offer no such copy: why. */       \
     M(VERDICT, verdict, WIRE_FROM_FILM, 0, 0, WIRE_F(u64, job) WIRE_F(text, text))
 
 #define WIRE_ENUM(NAME, name, way, least, most, fields) WIRE_##NAME,

@@ -71,7 +71,8 @@ struct hls_probe_job {
     const char *path;    /* lent for the call */
     bool scan;           /* a film without an index is read through for one */
     hls_probed_fn *done; /* once, on the mailbox's loop */
-    void (*progress)(void *ctx, double fraction); /* of a scan, up to 1, a few times a second, before
+    void (*progress)(void *ctx,
+                     double fraction); /* of a scan, up to 1, a few times a second, before
                                                    * `done`; on the hub's loop, must not wait */
     void *ctx;
     struct mailbox *mailbox;

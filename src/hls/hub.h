@@ -195,8 +195,8 @@ typedef void planner_done_fn(void *ctx, enum err kind, const struct why *why, st
  * stop the planner. */
 typedef void planner_progress_fn(void *ctx, double fraction);
 struct planner_job {
-    bool scan;             /* a film without an index is read through for one */
-    planner_done_fn *done; /* called once, never inside a call; not after planner_stop */
+    bool scan;                     /* a film without an index is read through for one */
+    planner_done_fn *done;         /* called once, never inside a call; not after planner_stop */
     planner_progress_fn *progress; /* of a scan; may be NULL */
     void *ctx;
 };

@@ -141,8 +141,8 @@ void job_mark_bad(struct entry *entry, const struct why *why)
         hls->bads[0] = hls->bads[--hls->bad_count];
     mem_grow(hls->bads, hls->bad_count, hls->bad_room);
     struct bad *bad = &hls->bads[hls->bad_count++];
-    *bad = (struct bad){
-        .key = entry->room->film->keys[entry->rendition], .n = entry->n, .why = *why};
+    *bad =
+        (struct bad){.key = entry->room->film->keys[entry->rendition], .n = entry->n, .why = *why};
     job_fail(entry, ERR_BAD_MEDIA, why);
 }
 

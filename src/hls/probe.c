@@ -43,8 +43,8 @@ static void tell(void *arg)
     struct probe *probe = arg;
     bool is_plan = probe->kind == OK;
     probe->job.done(probe->job.ctx, probe->kind, &probe->why, &probe->identity,
-                is_plan ? probe->plan : NULL, is_plan ? probe->bytes : NULL,
-                is_plan ? probe->size : 0);
+                    is_plan ? probe->plan : NULL, is_plan ? probe->bytes : NULL,
+                    is_plan ? probe->size : 0);
     plan_free(&probe->plan);
     source_unref(&probe->source);
     mem_free(probe->bytes);

@@ -47,18 +47,17 @@ static enum err keep_look(struct look_job *job)
 {
     struct library *library = job->library;
     bool playable = job->kind == OK;
-    struct store_look look = {
-        .file = job->look.id,
-        .identity = library_store_identity(&job->identity),
-        .state = playable ? STORE_FILE_READY : STORE_FILE_UNREADABLE,
-        .reason = playable ? NULL : job->why.text,
-        .duration_ms = playable ? job->duration_ms : -1,
-        .bytes = playable ? job->bytes : (const uint8_t *) "",
-        .size = playable ? job->size : 0,
-        .wants_scan = playable && job->wants_scan,
-        .version = library->plan_version,
-        .engine = library->engine,
-        .made_ms = clock_wall_ms()};
+    struct store_look look = {.file = job->look.id,
+                              .identity = library_store_identity(&job->identity),
+                              .state = playable ? STORE_FILE_READY : STORE_FILE_UNREADABLE,
+                              .reason = playable ? NULL : job->why.text,
+                              .duration_ms = playable ? job->duration_ms : -1,
+                              .bytes = playable ? job->bytes : (const uint8_t *) "",
+                              .size = playable ? job->size : 0,
+                              .wants_scan = playable && job->wants_scan,
+                              .version = library->plan_version,
+                              .engine = library->engine,
+                              .made_ms = clock_wall_ms()};
     enum err err = store_file_looked(library->store, &look);
     if (err == OK)
         scan_tell_title(library, look.title);
@@ -161,8 +160,8 @@ static void judge(struct library *library, struct look_job *job)
         return;
     }
     if (job->kind != OK)
-        log_info(job->look.rank == LOOK_SCAN ? "library.unscanned" : "library.unreadable", log_str("file", job->look.id),
-                 log_str("why", job->why.text));
+        log_info(job->look.rank == LOOK_SCAN ? "library.unscanned" : "library.unreadable",
+                 log_str("file", job->look.id), log_str("why", job->why.text));
     if (pool_run(library->pool, save_look, look_saved, job, loop_mailbox(library->loop)) != OK)
         try_later(library, job);
 }

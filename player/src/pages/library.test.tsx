@@ -3,7 +3,7 @@ import { cleanup, fireEvent, render, screen } from '@testing-library/preact';
 import { LocationProvider } from 'preact-iso';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Library, matches } from './library';
-import { status, titles } from '../store';
+import { loadScan, status, titles } from '../store';
 import type { Title } from '../api';
 
 const film = (title: string, more: Partial<Title> = {}): Title => ({
@@ -46,6 +46,16 @@ describe('the list', () => {
     answers['/api/v1/library'] = { items: [], next: null };
     open();
     expect(await screen.findByText('No films yet')).toBeTruthy();
+  });
+
+  test('says which file is being read through, when nothing else is left to look at', async () => {
+    answers['/api/v1/library'] = { items: [film('Playtime')], next: null };
+    answers['/api/v1/library/scan'] = {
+      running: true, done: 4, total: 5, started: null, finished: null, folders: [], reading: { file: 'f-Playtime', progress: 0.427 },
+    };
+    open();
+    await loadScan(new AbortController().signal);
+    expect(await screen.findByText('Reading a film that has no index: 42 %')).toBeTruthy();
   });
 
   test('says what went wrong and tries again', async () => {

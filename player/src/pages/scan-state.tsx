@@ -5,7 +5,13 @@ import { t } from '../i18n';
 import { Icon } from '../parts/icon';
 import { announce } from '../parts/live';
 import { wordsOf } from '../parts/words';
+import type { Scan } from '../api';
 import { mayScan, scan, startScan } from '../store';
+
+function wordsFor({ done, total, reading }: Scan): string {
+  if (reading && total - done <= 1) return t('scan.reading', { percent: Math.floor(reading.progress * 100) });
+  return total > 0 ? t('scan.progress', { done, total }) : t('scan.running');
+}
 
 export function ScanState() {
   const [problem, setProblem] = useState<string>();
@@ -23,7 +29,7 @@ export function ScanState() {
     return (
       <p class="scan">
         <span class="spinner small" aria-hidden="true" />
-        {state.total > 0 ? t('scan.progress', { done: state.done, total: state.total }) : t('scan.running')}
+        {wordsFor(state)}
       </p>
     );
   }

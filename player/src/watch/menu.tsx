@@ -10,6 +10,8 @@ export interface MenuProps {
   icon: IconName;
   label: string;
   items: Item[];
+  /** What is not there to choose, and why. */
+  note?: string | undefined;
   chosen: string | undefined;
   onChoose: (id: string) => void;
 }
@@ -23,7 +25,7 @@ function move(list: HTMLElement, by: 'first' | 'last' | 1 | -1): void {
 
 const MOVES: Record<string, 'first' | 'last' | 1 | -1> = { ArrowDown: 1, ArrowUp: -1, Home: 'first', End: 'last' };
 
-export function Menu({ icon, label, items, chosen, onChoose }: MenuProps) {
+export function Menu({ icon, label, items, note, chosen, onChoose }: MenuProps) {
   const id = useId();
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
@@ -78,6 +80,7 @@ export function Menu({ icon, label, items, chosen, onChoose }: MenuProps) {
               <span>{item.label}{item.detail && <small>{item.detail}</small>}</span>
             </button>
           ))}
+          {note && <p class="menu-note">{note}</p>}
         </div>
       )}
     </div>

@@ -32,7 +32,13 @@ export function QualityMenu({ player }: { player: Player }) {
     { id: AUTO, label: t('quality.auto'), detail: now && t('quality.now', { quality: qualityName(now) }) },
     ...sorted.map(qualityItem),
   ];
-  return <Menu icon="quality" label={t('quality.title')} items={items} chosen={quality} onChoose={(id) => player.setQuality(id)} />;
+  const reason = qualities.some(({ copy }) => copy) ? undefined : player.noCopy.value;
+  return (
+    <Menu
+      icon="quality" label={t('quality.title')} items={items} chosen={quality}
+      note={reason && t('quality.noCopy', { reason })} onChoose={(id) => player.setQuality(id)}
+    />
+  );
 }
 
 export function trackItem(track: TrackChoice): Item {

@@ -17,7 +17,8 @@ import { snapshotOf, type Snapshot } from './snapshot';
 import { guard } from './watchdog';
 
 const RENEW_PAUSE_MS = 10_000; // a playback that ends at once is not asked for in a circle
-const WAITING_POLL_MS = 1000;
+const FIRST_POLL_MS = 50; // most films are looked at in less
+const LAST_POLL_MS = 1000;
 const ARRIVED_SECONDS = 5;
 /** A film that turned out to be unplayable while it was waited for is refused as one that was known to be. */
 const REFUSED = 422;
@@ -31,6 +32,8 @@ export class Player {
   readonly trouble = signal<Trouble>(undefined);
   /** What the server is doing before there can be a playlist, in its words. */
   readonly preparing = signal<string | undefined>(undefined);
+  /** Why the film's own picture is not offered, in the server's words. */
+  readonly noCopy = signal<string | undefined>(undefined);
   /** Where an earlier visit was left, if that is where this one began. */
   readonly resumedAt = signal<number | undefined>(undefined);
   /** Where the film is to begin, until the element has got there. */
@@ -144,6 +147,7 @@ export class Player {
       const wish = { file: this.file, position, capabilities: await capabilities() };
       const playback = await this.#ready(await api.startPlayback(wish, this.#ends));
       this.#playback = playback;
+      this.noCopy.value = playback.tracks.find(({ kind }) => kind === 'video')?.copy?.reason;
       const startAt = mayResume && position === 0 ? playback.position : position;
       this.heading.value = startAt;
       if (startAt > 0 && mayResume) this.resumedAt.value = startAt;
@@ -168,9 +172,10 @@ export class Player {
   /** Waits until the server can say what the film is made of; `waiting` tells for what. */
   async #ready(playback: api.Playback): Promise<api.Playback> {
     let current = playback;
-    while (current.waiting) {
+    for (let pause = FIRST_POLL_MS; current.waiting; pause = Math.min(2 * pause, LAST_POLL_MS)) {
+      const wait = pause;
       this.preparing.value = current.waiting.reason;
-      await new Promise((done) => setTimeout(done, WAITING_POLL_MS));
+      await new Promise((done) => setTimeout(done, wait));
       current = await api.getPlayback(playback.id, this.#ends);
     }
     this.preparing.value = undefined;

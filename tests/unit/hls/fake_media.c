@@ -90,11 +90,9 @@ static uint64_t add(struct media *media, struct fake_job job)
 uint64_t media_plan(struct media *media, bool scan, int out, const struct media_job_events *events,
                     void *ctx)
 {
-    return add(media, (struct fake_job){.is_plan = true,
-                                        .scan = scan,
-                                        .out = out,
-                                        .events = *events,
-                                        .ctx = ctx});
+    return add(media,
+               (struct fake_job){
+                   .is_plan = true, .scan = scan, .out = out, .events = *events, .ctx = ctx});
 }
 
 uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int out,

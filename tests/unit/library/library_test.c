@@ -62,8 +62,8 @@ static void answer(void *arg)
     struct library_found found = {.duration_ms = -1};
     if (err == OK) {
         assert_true(pread(source_fd(source), text, sizeof text - 1, 0) >= 0);
-        bool is_bad = strncmp(text, "bad", 3) == 0 ||
-                      (probe->asked.scan && strncmp(text, "longbad", 7) == 0);
+        bool is_bad =
+            strncmp(text, "bad", 3) == 0 || (probe->asked.scan && strncmp(text, "longbad", 7) == 0);
         err = is_bad ? ERR_BAD_MEDIA : OK;
         found.identity = source_identity(source);
         found.wants_scan = strncmp(text, "long", 4) == 0 && !probe->asked.scan;

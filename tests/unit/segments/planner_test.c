@@ -532,8 +532,8 @@ static void what_has_no_index_is_planned_at_once(void **state)
     struct plan *first;
 
     (void) state;
-    make("indexed.mkv", "-f lavfi -i testsrc2=s=64x64:r=25:d=20 -f lavfi -i sine=440:d=20 " X264
-                        "-g 50 -c:a aac");
+    make("indexed.mkv",
+         "-f lavfi -i testsrc2=s=64x64:r=25:d=20 -f lavfi -i sine=440:d=20 " X264 "-g 50 -c:a aac");
     lab_run(&lab, "mkvmerge -q -o @/once.mkv --cues 0:none --cues 1:none @/indexed.mkv");
     open_good(&whole, "once.mkv");
     assert_false(whole.plan->wants_scan);
