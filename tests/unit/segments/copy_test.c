@@ -23,14 +23,6 @@
 
 static struct lab lab;
 
-static const char *path_of(const char *name)
-{
-    static char path[2 * LAB_MAX_PATH];
-
-    snprintf(path, sizeof path, "%s/%s", lab.folder, name);
-    return path;
-}
-
 static int setup(void **state)
 {
     (void) state;
@@ -97,8 +89,8 @@ static void case_01_copy_runs_are_byte_equal(void **state)
     (void) state;
     for (size_t i = 0; i < FILM_COUNT; i++) {
         struct whole whole, again;
-        whole_open(&whole, path_of(films[i]));
-        whole_open(&again, path_of(films[i]));
+        whole_open(&whole, lab_path(&lab, films[i]));
+        whole_open(&again, lab_path(&lab, films[i]));
         assert_int_equal(whole.result, OK);
         assert_true(whole.plan->copy_count >= 5);
         for (uint32_t r = 0; r < whole.plan->rendition_count; r++) {
@@ -121,7 +113,7 @@ static void case_02_copy_is_complete(void **state)
         struct whole whole;
         struct str joined = {0};
         char *source, *copy;
-        whole_open(&whole, path_of(films[i]));
+        whole_open(&whole, lab_path(&lab, films[i]));
         whole_join(&whole, whole_find(&whole, "video-copy"), &joined);
         lab_write(&lab, "joined.mp4", &joined);
         source = lab_frame_hashes(&lab, films[i]);
@@ -142,7 +134,7 @@ static void samples_are_packets(struct whole *whole, const char *name)
     const struct plan *plan = whole->plan;
     struct source_packets source;
 
-    source_read(path_of(name), PLAN_VIDEO, 0, &source);
+    source_read(lab_path(&lab, name), PLAN_VIDEO, 0, &source);
     for (uint32_t n = 0; n < plan_segment_count(plan, r); n++) {
         struct str segment = {0};
         struct piece piece;
@@ -170,7 +162,7 @@ static void case_03_copy_samples_are_the_sources_packets(void **state)
     (void) state;
     for (size_t i = 0; i < FILM_COUNT; i++) {
         struct whole whole;
-        whole_open(&whole, path_of(films[i]));
+        whole_open(&whole, lab_path(&lab, films[i]));
         samples_are_packets(&whole, films[i]);
         whole_close(&whole);
     }
@@ -224,7 +216,7 @@ static void case_03_copy_times_join_to_a_tick(void **state)
     (void) state;
     for (size_t i = 0; i < FILM_COUNT; i++) {
         struct whole whole;
-        whole_open(&whole, path_of(films[i]));
+        whole_open(&whole, lab_path(&lab, films[i]));
         for (uint32_t r = 0; r < whole.plan->rendition_count; r++) {
             if (whole.plan->renditions[r].is_copy)
                 times_join(&whole, r);
@@ -240,8 +232,8 @@ static void case_04_a_segment_after_a_seek_has_the_times_of_the_run(void **state
     uint32_t r;
 
     (void) state;
-    whole_open(&run, path_of("a.mkv"));
-    whole_open(&seek, path_of("a.mkv"));
+    whole_open(&run, lab_path(&lab, "a.mkv"));
+    whole_open(&seek, lab_path(&lab, "a.mkv"));
     r = whole_find(&run, "video-copy");
     for (uint32_t n = 0; n <= 3; n++) {
         struct str one = {0}, two = {0};
@@ -275,7 +267,7 @@ static void case_05_only_real_idr_are_cut_at(void **state)
                   "-x264-params keyint=96:scenecut=0:intra-refresh=1 @/refresh.mkv");
     lab_run(&lab, "ffmpeg -v error -nostdin -i @/open.mkv -c copy @/open.mp4");
     for (size_t i = 0; i < 3; i++) {
-        whole_open(&whole, path_of(refused[i]));
+        whole_open(&whole, lab_path(&lab, refused[i]));
         assert_int_equal(whole.result, OK);
         assert_false(whole_has(&whole, "video-copy"));
         assert_true(whole.plan->tracks[0].copy_refused[0] != '\0');
@@ -283,11 +275,11 @@ static void case_05_only_real_idr_are_cut_at(void **state)
         assert_true(whole_has(&whole, "video-180p"));
         whole_close(&whole);
     }
-    whole_open(&whole, path_of("a.mkv"));
+    whole_open(&whole, lab_path(&lab, "a.mkv"));
     assert_true(whole_has(&whole, "video-copy"));
     assert_true(whole.plan->renditions[whole_find(&whole, "video-copy")].is_independent);
     whole_close(&whole);
-    whole_open(&whole, path_of("cra.mkv"));
+    whole_open(&whole, lab_path(&lab, "cra.mkv"));
     assert_true(whole_has(&whole, "video-copy"));
     assert_false(whole.plan->renditions[whole_find(&whole, "video-copy")].is_independent);
     whole_close(&whole);
@@ -306,7 +298,7 @@ static void case_06_a_segment_needs_only_its_own_bytes(void **state)
                   "-c:v libx264 -preset ultrafast -crf 18 -pix_fmt yuv420p "
                   "-x264-params keyint=100:min-keyint=100:scenecut=0 -c:a aac -shortest "
                   "@/big.mkv");
-    whole_open(&whole, path_of("big.mkv"));
+    whole_open(&whole, lab_path(&lab, "big.mkv"));
     r = whole_find(&whole, "video-copy");
     assert_int_equal(whole.plan->copy_count, 5);
     for (uint32_t n = 0; n + 1 < whole.plan->copy_count; n++) {
@@ -337,14 +329,14 @@ static void case_06_with_and_without_an_index(void **state)
     lab_run(&lab, "ffmpeg -v error -nostdin -i @/a.mkv -c copy "
                   "-movflags frag_keyframe+empty_moov @/frag.mp4");
     for (size_t i = 0; i < 4; i++) {
-        whole_open(&whole, path_of(offered[i]));
+        whole_open(&whole, lab_path(&lab, offered[i]));
         assert_int_equal(whole.result, OK);
         assert_true(whole_has(&whole, "video-copy"));
         assert_int_equal(whole.plan->copy_count, 6);
         samples_are_packets(&whole, offered[i]);
         whole_close(&whole);
     }
-    whole_open(&whole, path_of("frag.mp4"));
+    whole_open(&whole, lab_path(&lab, "frag.mp4"));
     assert_int_equal(whole.result, OK);
     assert_false(whole_has(&whole, "video-copy"));
     assert_true(whole.plan->tracks[0].copy_refused[0] != '\0');
@@ -358,20 +350,20 @@ static void case_07_edit_lists_are_kept_or_refused(void **state)
 
     (void) state;
     lab_run(&lab, "ffmpeg -v error -nostdin -ss 2.5 -i @/a.mp4 -c copy @/cut.mp4");
-    whole_open(&whole, path_of("cut.mp4"));
+    whole_open(&whole, lab_path(&lab, "cut.mp4"));
     assert_int_equal(whole.result, OK);
     assert_false(whole_has(&whole, "video-copy"));
     assert_true(whole.plan->tracks[0].copy_refused[0] != '\0');
     whole_close(&whole);
     /* priming at -1024: the frame before 0 is not played, the rest stands where it stood */
-    whole_open(&whole, path_of("a.mp4"));
+    whole_open(&whole, lab_path(&lab, "a.mp4"));
     assert_true(whole_has(&whole, "audio-1-copy"));
     struct str segment = {0};
     struct piece piece;
     struct source_packets source;
     segment_ok(&whole, whole_find(&whole, "audio-1-copy"), 0, &segment, NULL);
     piece_read(&segment, 48000, &piece);
-    source_read(path_of("a.mp4"), PLAN_AUDIO, 0, &source);
+    source_read(lab_path(&lab, "a.mp4"), PLAN_AUDIO, 0, &source);
     assert_true(piece.samples[0].pts >= 0 && piece.samples[0].pts < 1024);
     for (size_t i = 0; i < source.count; i++) {
         int64_t at = plan_source_to_ticks(whole.plan, source.at[i].pts_ns, 48000);
@@ -395,7 +387,7 @@ static void case_07_edit_lists_are_kept_or_refused(void **state)
 
 static void append_file(FILE *to, const char *name)
 {
-    char *path = mem_strdup(path_of(name)), buffer[4096];
+    char *path = mem_strdup(lab_path(&lab, name)), buffer[4096];
     FILE *from = fopen(path, "rb");
     size_t got;
 
@@ -408,7 +400,7 @@ static void append_file(FILE *to, const char *name)
 
 static void join_raw(const char *const *names, size_t count, const char *out)
 {
-    FILE *file = fopen(path_of("joined.h264"), "wb");
+    FILE *file = fopen(lab_path(&lab, "joined.h264"), "wb");
     char words[256];
 
     assert_non_null(file);
@@ -434,7 +426,7 @@ static void case_08_a_change_of_parameter_sets_ends_the_copy(void **state)
     lab_run(&lab, GROUP("12") ":bframes=0:ref=1 @/p.h264");
     lab_run(&lab, GROUP("12") ":bframes=0:ref=4 @/q.h264");
     join_raw(halves, 2, "halves.mkv");
-    whole_open(&whole, path_of("halves.mkv"));
+    whole_open(&whole, lab_path(&lab, "halves.mkv"));
     assert_int_equal(whole.result, OK);
     assert_false(whole_has(&whole, "video-copy"));
     assert_non_null(strstr(whole.plan->tracks[0].copy_refused, "parameter sets"));
@@ -445,7 +437,7 @@ static void case_08_a_change_of_parameter_sets_ends_the_copy(void **state)
     lab_run(&lab, GROUP("4") ":bframes=0:ref=4 @/h.h264");
     lab_run(&lab, GROUP("40") ":bframes=0:ref=1 @/long.h264");
     join_raw(island, 3, "island.mkv");
-    whole_open(&whole, path_of("island.mkv"));
+    whole_open(&whole, lab_path(&lab, "island.mkv"));
     assert_int_equal(whole.result, OK);
     assert_int_equal(whole.plan->copy_count, 12);
     assert_int_equal(
@@ -478,12 +470,12 @@ static void sound_is_complete(const char *name, const char *rendition)
     size_t at = 0;
     int64_t place = -1;
 
-    whole_open(&whole, path_of(name));
+    whole_open(&whole, lab_path(&lab, name));
     if (whole.result != OK)
         fail_msg("%s: %s", name, whole.why.text);
     r = whole_find(&whole, rendition);
     size = whole.plan->tracks[whole.plan->renditions[r].track].frame_size;
-    source_read(path_of(name), PLAN_AUDIO, 0, &source);
+    source_read(lab_path(&lab, name), PLAN_AUDIO, 0, &source);
     at = first_heard(&whole, &source);
     for (uint32_t n = 0; n < plan_segment_count(whole.plan, r); n++) {
         struct str segment = {0};
@@ -560,7 +552,7 @@ static void parts_are_cut_by_content(void **state)
     int64_t begin = 0;
 
     (void) state;
-    whole_open(&whole, path_of("a.mkv"));
+    whole_open(&whole, lab_path(&lab, "a.mkv"));
     r = whole_find(&whole, "video-copy");
     segment_ok(&whole, r, 1, &segment, &recipe);
     piece_read(&segment, whole.plan->timescale, &piece);
@@ -589,7 +581,7 @@ static void case_27_segments_stand_where_the_playlist_says(void **state)
     (void) state;
     for (size_t i = 0; i < FILM_COUNT; i++) {
         struct whole whole;
-        whole_open(&whole, path_of(films[i]));
+        whole_open(&whole, lab_path(&lab, films[i]));
         for (uint32_t r = 0; r < whole.plan->rendition_count; r++) {
             const struct plan_rendition *rendition = &whole.plan->renditions[r];
             uint32_t count = plan_segment_count(whole.plan, r);
@@ -622,7 +614,7 @@ static void what_does_not_fit_is_said(void **state)
     uint32_t r;
 
     (void) state;
-    whole_open(&whole, path_of("a.mkv"));
+    whole_open(&whole, lab_path(&lab, "a.mkv"));
     r = whole_find(&whole, "video-copy");
     assert_int_not_equal(whole_segment(&whole, r, 99, &segment, NULL, &why), OK);
     assert_true(why.text[0] != '\0');
@@ -639,7 +631,7 @@ static void what_does_not_fit_is_said(void **state)
 /* Makes an IDR picture (NAL unit type 5, H.264 7.4.1) call itself an ordinary one. */
 static void spoil_key(const char *name, uint64_t at)
 {
-    CLEANUP(fd_close) int fd = open(path_of(name), O_RDWR | O_CLOEXEC);
+    CLEANUP(fd_close) int fd = open(lab_path(&lab, name), O_RDWR | O_CLOEXEC);
     uint8_t type = 0;
     size_t got;
 
@@ -663,7 +655,7 @@ static void a_false_key_is_served_and_told(void **state)
     lab_run(&lab, "ffmpeg -v error -nostdin -f lavfi -i testsrc2=s=640x360:r=5:d=60,noise=alls=60 "
                   "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p -g 10 -sc_threshold 0 "
                   "-bf 0 @/keys.mkv");
-    whole_open(&whole, path_of("keys.mkv"));
+    whole_open(&whole, lab_path(&lab, "keys.mkv"));
     assert_int_equal(whole.result, OK);
     copy = whole_find(&whole, "video-copy");
     segment_ok(&whole, copy, FALSE_KEY, &before, &recipe);
@@ -689,7 +681,7 @@ static void a_cancelled_copy_ends(void **state)
     struct engine_output output = {.sink = {&none, NULL}};
 
     (void) state;
-    whole_open(&whole, path_of("a.mkv"));
+    whole_open(&whole, lab_path(&lab, "a.mkv"));
     output.rendition = whole_find(&whole, "video-copy");
     engine_segment(whole.engine, 0, &output, 1, &cancelled, NULL, NULL);
     assert_int_equal(output.result, ERR_CANCELLED);

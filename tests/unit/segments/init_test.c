@@ -18,14 +18,6 @@
 
 static struct lab lab;
 
-static const char *path_of(const char *name)
-{
-    static char path[2 * LAB_MAX_PATH];
-
-    snprintf(path, sizeof path, "%s/%s", lab.folder, name);
-    return path;
-}
-
 static int setup(void **state)
 {
     (void) state;
@@ -42,7 +34,7 @@ static int teardown(void **state)
 
 static struct str read_file(const char *name)
 {
-    FILE *file = fopen(path_of(name), "rb");
+    FILE *file = fopen(lab_path(&lab, name), "rb");
     struct str bytes = {0};
     char buffer[4096];
     size_t got;
@@ -85,7 +77,7 @@ static void is_as_ffmpeg_writes(const struct form *form)
     lab_run(&lab, words);
     lab_run(&lab, "ffmpeg -v error -nostdin -y -i @/form.mkv -c copy -strict -2 -movflags "
                   "+frag_keyframe+delay_moov -use_editlist 0 @/form.mp4");
-    whole_open(&whole, path_of("form.mkv"));
+    whole_open(&whole, lab_path(&lab, "form.mkv"));
     if (whole.result != OK)
         fail_msg("%s: %s", form->words, whole.why.text);
     r = &whole.plan->renditions[whole_find(&whole, form->rendition)];
@@ -179,7 +171,7 @@ static void libav_reads_every_initial_segment(void **state)
         struct whole whole;
         snprintf(words, sizeof words, "ffmpeg -v error -nostdin -y %s @/read.mkv", films[i]);
         lab_run(&lab, words);
-        whole_open(&whole, path_of("read.mkv"));
+        whole_open(&whole, lab_path(&lab, "read.mkv"));
         assert_int_equal(whole.result, OK);
         assert_true(whole_has(&whole, "video-copy"));
         assert_true(whole_has(&whole, "audio-1-copy"));

@@ -49,6 +49,12 @@ void lab_fini(struct lab *lab)
     spawn(words);
 }
 
+const char *lab_path(struct lab *lab, const char *name)
+{
+    snprintf(lab->path, sizeof lab->path, "%s/%s", lab->folder, name);
+    return lab->path;
+}
+
 void lab_run(const struct lab *lab, const char *text)
 {
     struct str words = {0};

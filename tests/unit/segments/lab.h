@@ -18,10 +18,13 @@
 /* A folder of its own in the system's temporary place; removed with all films by lab_fini. */
 struct lab {
     char folder[LAB_MAX_PATH];
+    char path[2 * LAB_MAX_PATH]; /* lab_path's */
 };
 void lab_init(struct lab *lab);
 void lab_fini(struct lab *lab);
 
+/* Where the film of that name is, or would be; good until the next call. */
+const char *lab_path(struct lab *lab, const char *name);
 /* Runs ffmpeg (or another program) with words separated by blanks; "@" stands for the folder. */
 void lab_run(const struct lab *lab, const char *words);
 /* The hashes of all frames of a film in the folder, one a line, without their times. The caller's. */

@@ -18,14 +18,6 @@
 
 static struct lab lab;
 
-static const char *path_of(const char *name)
-{
-    static char path[2 * LAB_MAX_PATH];
-
-    snprintf(path, sizeof path, "%s/%s", lab.folder, name);
-    return path;
-}
-
 static int setup(void **state)
 {
     (void) state;
@@ -51,7 +43,7 @@ static void make(const char *name, const char *words)
 
 static void open_good(struct whole *whole, const char *name)
 {
-    whole_open(whole, path_of(name));
+    whole_open(whole, lab_path(&lab, name));
     if (whole->result != OK)
         fail_msg("%s: %s", name, whole->why.text);
 }
@@ -270,7 +262,7 @@ static void tiny_films_are_films(void **state)
 
 static void write_file(const char *name, const void *bytes, size_t size)
 {
-    FILE *file = fopen(path_of(name), "wb");
+    FILE *file = fopen(lab_path(&lab, name), "wb");
 
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, size, file), size);
@@ -281,7 +273,7 @@ static void refuse_file(const char *name)
 {
     struct whole whole;
 
-    whole_open(&whole, path_of(name));
+    whole_open(&whole, lab_path(&lab, name));
     if (whole.result != ERR_BAD_MEDIA || whole.why.text[0] == '\0')
         fail_msg("%s: %s \"%s\"", name, err_name(whole.result), whole.why.text);
     whole_close(&whole);
@@ -321,7 +313,7 @@ static void bad_files_are_refused_in_words(void **state)
 
 static struct str read_file(const char *name)
 {
-    FILE *file = fopen(path_of(name), "rb");
+    FILE *file = fopen(lab_path(&lab, name), "rb");
     struct str bytes = {0};
     char buffer[4096];
     size_t got;
@@ -347,7 +339,7 @@ static void cut_films_are_played_in_part_or_refused(void **state)
         for (size_t part = 0; part < 32; part++) {
             struct whole whole;
             write_file("cut", bytes.at, bytes.length * part / 32);
-            whole_open(&whole, path_of("cut"));
+            whole_open(&whole, lab_path(&lab, "cut"));
             if (whole.result == OK)
                 assert_true(seconds(whole.plan) < 9.2);
             else
@@ -377,7 +369,7 @@ static void case_23_damaged_films_do_no_harm(void **state)
                 copy[k % 2 == 0 ? at : bytes.length - 1 - at] ^= (char) (1 << (seed & 7));
             }
             write_file("damaged", copy, bytes.length);
-            whole_open(&whole, path_of("damaged"));
+            whole_open(&whole, lab_path(&lab, "damaged"));
             for (uint32_t r = 0; whole.result == OK && r < whole.plan->rendition_count; r++) {
                 if (whole.plan->renditions[r].is_copy)
                     (void) whole_segment(&whole, r, 0, &segment, NULL, NULL);
@@ -397,7 +389,7 @@ static void timestamps_that_run_away_are_refused(void **state)
     (void) state;
     make("jump.mkv", "-f lavfi -i testsrc2=s=64x64:r=25:d=4 " X264
                      "-bsf:v setts=ts=if(gte(N\\,50)\\,TS+140000000\\,TS)");
-    whole_open(&whole, path_of("jump.mkv"));
+    whole_open(&whole, lab_path(&lab, "jump.mkv"));
     assert_int_equal(whole.result, ERR_BAD_MEDIA);
     assert_non_null(strstr(whole.why.text, "timestamps"));
     whole_close(&whole);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* libavformat as the reference for our own readers: both read the same file, track by track, and
- * must say the same packets. Included by mkv_test.c and mp4_test.c only. */
+ * must say the same packets. Included by tests of readers only. */
 #pragma once
 
 #include <dirent.h>
