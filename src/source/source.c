@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The counted handle and what is the same for all kinds of sources: identity, presence, reads.
- * Threads: any; nothing changes after open but the count. */
+ * Threads: any; nothing changes after open but the count, and what is there (sparse.c). */
 #include "source/source.h"
 
 #include <errno.h>
@@ -36,6 +36,7 @@ void source_unref(struct source **source)
         return;
     if (atomic_fetch_sub_explicit(&gone->references, 1, memory_order_acq_rel) != 1)
         return;
+    sparse_free(&gone->sparse);
     fd_close(&gone->fd);
     mem_free(gone);
 }
@@ -66,15 +67,17 @@ int source_fd(const struct source *source)
     return source->fd;
 }
 
-int source_map_fd(const struct source *source UNUSED)
+int source_map_fd(const struct source *source)
 {
-    return -1;
+    return source->sparse != NULL ? map_fd(sparse_map(source->sparse)) : -1;
 }
 
 bool source_has(const struct source *source, uint64_t offset, uint64_t length)
 {
     uint64_t size = source->identity.size;
-    return offset <= size && length <= size - offset;
+    bool is_inside = offset <= size && length <= size - offset;
+    return is_inside &&
+           (source->sparse == NULL || map_has(sparse_map(source->sparse), offset, length));
 }
 
 int64_t source_mtime_ns(const struct stat *stat)
@@ -85,6 +88,8 @@ int64_t source_mtime_ns(const struct stat *stat)
 bool source_is_unchanged(const struct source *source)
 {
     struct stat now;
+    if (source->sparse != NULL)
+        return !sparse_has_failed(source->sparse);
     return fstat(source->fd, &now) == 0 && (uint64_t) now.st_size == source->identity.size &&
            source_mtime_ns(&now) == source->identity.mtime_ns;
 }
@@ -100,12 +105,27 @@ static enum err inside(const struct source *source, size_t *size, uint64_t offse
     return OK;
 }
 
-enum err source_read_now(struct source *source, void *into, size_t size, uint64_t offset,
-                         size_t *got)
+typedef enum err read_fn(const struct source *source, void *into, size_t size, uint64_t offset,
+                         size_t *got);
+
+/* Decision 18: looks at the bits, reads, looks again, and throws away what was read if one is gone. */
+static enum err read_here(struct source *source, void *into, size_t size, uint64_t offset,
+                          size_t *got, read_fn *read)
 {
     enum err kind = inside(source, &size, offset);
     if (kind != OK)
         return kind;
+    if (source->sparse == NULL)
+        return read(source, into, size, offset, got);
+    unsigned number = sparse_enter(source->sparse);
+    kind = source_has(source, offset, size) ? read(source, into, size, offset, got) : ERR_NOT_FOUND;
+    sparse_leave(source->sparse, number);
+    return kind == OK && !source_has(source, offset, size) ? ERR_NOT_FOUND : kind;
+}
+
+static enum err read_cached(const struct source *source, void *into, size_t size, uint64_t offset,
+                            size_t *got)
+{
     struct iovec to = {into, size};
     ssize_t read = preadv2(source->fd, &to, 1, (off_t) offset, RWF_NOWAIT);
     if (read > 0) {
@@ -118,17 +138,26 @@ enum err source_read_now(struct source *source, void *into, size_t size, uint64_
     return ERR_IO;
 }
 
-enum err source_read(struct source *source, void *into, size_t size, uint64_t offset, size_t *got)
+enum err source_read_now(struct source *source, void *into, size_t size, uint64_t offset,
+                         size_t *got)
 {
-    enum err kind = inside(source, &size, offset);
-    if (kind != OK)
-        return kind;
+    return read_here(source, into, size, offset, got, read_cached);
+}
+
+static enum err read_all(const struct source *source, void *into, size_t size, uint64_t offset,
+                         size_t *got)
+{
     size_t read = 0;
-    kind = fd_read_at(source->fd, into, size, offset, &read);
+    enum err kind = fd_read_at(source->fd, into, size, offset, &read);
     if (kind != OK)
         return kind;
     if (read < size)
         return ERR_GONE;
     *got = read;
     return OK;
+}
+
+enum err source_read(struct source *source, void *into, size_t size, uint64_t offset, size_t *got)
+{
+    return read_here(source, into, size, offset, got, read_all);
 }

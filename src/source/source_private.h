@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "source/map.h"
+
 #include "source/source.h"
 
 struct source {
@@ -13,7 +15,17 @@ struct source {
     int fd;
     struct source_identity identity;
     uint64_t device;
+    struct sparse *sparse; /* NULL: all of it is there */
 };
+
+/* sparse.c */
+void sparse_free(struct sparse **sparse);
+const struct map *sparse_map(const struct sparse *sparse);
+bool sparse_has_failed(const struct sparse *sparse);
+/* A read that was not begun before this is over before source_drop returns. The number goes to
+ * sparse_leave. */
+unsigned sparse_enter(struct sparse *sparse);
+void sparse_leave(struct sparse *sparse, unsigned number);
 
 /* Takes `fd`. */
 struct source *source_new(int *fd, const struct source_identity *identity, uint64_t device);
