@@ -16,10 +16,12 @@ static enum err find(void *ctx, const char *file_id, struct hls_file *out, struc
     if (err == OK) {
         *out = (struct hls_file){.path = file.path,
                                  .identity = file.identity,
-                                 .plan = file.plan,
-                                 .plan_size = file.plan_size};
+                                 .plan = file.plans.bytes,
+                                 .plan_size = file.plans.size,
+                                 .first = file.plans.first,
+                                 .first_size = file.plans.first_size};
         file.path = NULL;
-        file.plan = NULL;
+        file.plans = (struct store_plans){0};
     }
     library_file_fini(&file);
     return err;
@@ -49,9 +51,15 @@ static void keep_plan(void *ctx, const char *file_id, const struct source_identi
         playbacks_refresh(api, file_id);
 }
 
+static void tell_progress(void *ctx, const char *file_id, double fraction)
+{
+    playbacks_progress(ctx, file_id, fraction);
+}
+
 struct hls_library api_hls_library(struct api *api)
 {
-    return (struct hls_library){.ctx = api, .find = find, .keep_plan = keep_plan};
+    return (struct hls_library){
+        .ctx = api, .find = find, .keep_plan = keep_plan, .progress = tell_progress};
 }
 
 /* --- what the library asks of hls --- */
@@ -85,9 +93,15 @@ static void start_probe(void *ctx, const struct library_probe *asked)
     hls_probe(atomic_load(&api->hls), &job);
 }
 
+static void stop_scans(void *ctx)
+{
+    struct api *api = ctx;
+    hls_stop_scans(atomic_load(&api->hls));
+}
+
 struct library_prober api_prober(struct api *api)
 {
-    return (struct library_prober){.ctx = api, .probe = start_probe};
+    return (struct library_prober){.ctx = api, .probe = start_probe, .stop_scans = stop_scans};
 }
 
 /* --- news of the library --- */

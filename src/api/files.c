@@ -30,7 +30,7 @@ static json_t *reading_json(struct library *library, const char *id)
 static json_t *file_json(const struct library_file *file, struct library *library)
 {
     const struct store_file *row = &file->row;
-    json_t *media = media_json(file->plan, file->plan_size, NULL);
+    json_t *media = media_json(file->plans.bytes, file->plans.size, NULL);
     json_t *object =
         json_pack("{s:s, s:o, s:s, s:[{s:s}], s:I, s:o, s:o, s:s, s:o}", "id", row->id, "name",
                   json_text(row->name), "title", row->title, "items", "id", row->title, "size",

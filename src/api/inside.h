@@ -146,3 +146,6 @@ json_t *playbacks_find(struct api *api, const char *id, const struct http_user *
 bool playbacks_wait(struct playbacks *playbacks);
 /* The file can be played by now, or cannot after all: who waits for it is told. Blocks. */
 void playbacks_refresh(struct api *api, const char *file);
+/* The file does not say how long it is and is read through for that, so far; for those that wait for
+ * it. Any thread; does not wait for the disk. */
+void playbacks_progress(struct api *api, const char *file, double fraction);

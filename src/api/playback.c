@@ -15,6 +15,7 @@
 enum {
     LIFE_MS = 5 * 60 * 1000, /* a phone may sleep that long between two reports */
     PER_USER = 32,           /* the oldest makes room */
+    TELL_EVERY_MS = 500,     /* the page's news of one object: at most two a second */
     POSITION_MAX_S = PLAN_MAX_HOURS * 3600
 };
 
@@ -25,6 +26,8 @@ struct playback {
     bool is_paused;
     json_t *media; /* NULL while it waits */
     char reason[400];
+    double progress;    /* of what it waits for; 0: not known */
+    int64_t told_ms;    /* when the page last heard of that */
     bool has_failed;    /* it will never play: `reason` */
     int64_t expires_ms; /* wall clock */
     struct playback *next;
@@ -79,6 +82,14 @@ static json_t *url(const struct api *api, const struct playback *playback, const
     return json_string(text.at);
 }
 
+static json_t *waiting_json(const struct playback *playback)
+{
+    json_t *waiting = json_pack("{s:s, s:o}", "for", "plan", "reason", json_text(playback->reason));
+    if (playback->progress > 0)
+        json_object_set_new(waiting, "progress", json_real(playback->progress));
+    return waiting;
+}
+
 static json_t *to_json(const struct api *api, const struct playback *playback)
 {
     const json_t *duration = json_object_get(playback->media, "duration");
@@ -94,9 +105,7 @@ static json_t *to_json(const struct api *api, const struct playback *playback)
     if (playback->has_failed)
         json_object_set_new(object, "failed", json_text(playback->reason));
     else if (playback->media == NULL)
-        json_object_set_new(
-            object, "waiting",
-            json_pack("{s:s, s:o}", "for", "plan", "reason", json_text(playback->reason)));
+        json_object_set_new(object, "waiting", waiting_json(playback));
     return object;
 }
 
@@ -204,6 +213,25 @@ static void tell_waiting(struct api *api, const char *file, const json_t *media,
     pthread_mutex_unlock(&api->playbacks->lock);
 }
 
+void playbacks_progress(struct api *api, const char *file, double fraction)
+{
+    int64_t now_ms = clock_mono_ms();
+    pthread_mutex_lock(&api->playbacks->lock);
+    for (struct playback *at = api->playbacks->first; at != NULL; at = at->next) {
+        if (at->media != NULL || at->has_failed || strcmp(at->file, file) != 0)
+            continue;
+        at->progress = fraction;
+        snprintf(at->reason, sizeof at->reason,
+                 "the film does not say how long it is and is read through once: %d %%",
+                 (int) (fraction * 100));
+        if (now_ms - at->told_ms < TELL_EVERY_MS)
+            continue;
+        at->told_ms = now_ms;
+        publish(api, at, "playback");
+    }
+    pthread_mutex_unlock(&api->playbacks->lock);
+}
+
 void playbacks_refresh(struct api *api, const char *file_id)
 {
     struct library_file file = {0};
@@ -211,7 +239,7 @@ void playbacks_refresh(struct api *api, const char *file_id)
     if (!is_waited_for(api, file_id))
         return;
     enum err err = library_find(api->library, file_id, &file, &why);
-    json_t *media = err == OK ? media_json(file.plan, file.plan_size, NULL) : NULL;
+    json_t *media = err == OK ? media_json(file.plans.bytes, file.plans.size, NULL) : NULL;
     if (media != NULL)
         tell_waiting(api, file_id, media, NULL);
     else if (err == ERR_BAD_MEDIA || err == ERR_NOT_FOUND)
@@ -303,7 +331,7 @@ static struct playback *make(const struct answer *answer, const struct wish *wis
     memcpy(playback->caps, wish->caps, sizeof playback->caps);
     playback->position = wish->position;
     playback->rate = 1;
-    playback->media = media_json(file->plan, file->plan_size, NULL);
+    playback->media = media_json(file->plans.bytes, file->plans.size, NULL);
     snprintf(playback->reason, sizeof playback->reason, "the film is opened for the first time");
     playback->expires_ms = clock_wall_ms() + LIFE_MS;
     return playback;
@@ -339,7 +367,7 @@ static void start(struct answer *answer)
         struct hls *hls = atomic_load(&answer->api->hls);
         if (hls != NULL)
             hls_warm(hls, id, (int64_t) (wish->position * 1000), false);
-        if (file.plan == NULL)
+        if (file.plans.bytes == NULL)
             playbacks_refresh(answer->api, id); /* it may have come meanwhile */
     }
     library_file_fini(&file);

@@ -23,12 +23,15 @@
 
 struct hls;
 
-/* What hls asks of the library. Called on hls's own pool threads, where they may block. */
+/* What hls asks of the library. Called on hls's own pool threads, where they may block, but for
+ * `progress`. */
 struct hls_file {
     char *path;                      /* mem_free */
     struct source_identity identity; /* as last seen by the library */
     uint8_t *plan;                   /* mem_free; NULL = none stored for this identity */
     size_t plan_size;
+    uint8_t *first; /* mem_free; the plan that this one replaced, some may hold it (decision 11) */
+    size_t first_size;
 };
 struct hls_library {
     void *ctx;
@@ -37,6 +40,9 @@ struct hls_library {
     /* Keep this plan for (file, identity). One that wants_scan takes nobody's place. */
     void (*keep_plan)(void *ctx, const char *file_id, const struct source_identity *identity,
                       const uint8_t *plan, size_t size);
+    /* The film does not say how long it is, and is read through for that, so far: up to 1, a few
+     * times a second. On the hub's loop: must not wait. May be NULL. */
+    void (*progress)(void *ctx, const char *file_id, double fraction);
 };
 
 struct hls_options {
@@ -77,8 +83,11 @@ struct hls_probe_job {
     void *ctx;
     struct mailbox *mailbox;
 };
-/* Any thread. Queued behind at most two. */
+/* Any thread. Queued behind at most two. A scan that finds that the film cannot be read through says
+ * so in the plan that is made without; one whose process is needed for a viewer ends with BUSY. */
 void hls_probe(struct hls *hls, const struct hls_probe_job *job);
+/* Scans end with CANCELLED. Any thread. */
+void hls_stop_scans(struct hls *hls);
 /* A plan was stored for the file in place of one that wants_scan: who opens it from now on gets that
  * one, who holds the other keeps it (decision 11). Any thread. */
 void hls_plan_stored(struct hls *hls, const char *file_id);

@@ -204,10 +204,16 @@ struct planner_job {
 struct planner *planner_start(struct hls *hls, struct source *source, const char *label,
                               const struct planner_job *job);
 void planner_stop(struct planner **planner);
-/* Ends the process of a room that idles longest, for one that is needed now. False: none idles. */
-bool worker_end_idlest(struct hls *hls, const struct room *but);
+/* The same, and its process has ended when this returns. Not inside a call from that. */
+void planner_end(struct planner **planner);
+/* Ends a process for one that is needed now: that of a scan, else that of the room that idles longest.
+ * False: all of them are needed. */
+bool worker_end_one(struct hls *hls, const struct room *but);
 
 /* --- probe.c --- */
+/* Ends a scan under way, and its process at once: BUSY, another time. Not inside a call from its
+ * process. False: there is none. */
+bool probe_end_scan(struct hls *hls);
 struct probe_queue *probe_queue_new(struct hls *hls);
 /* All that wait or plan hear CANCELLED. */
 void probe_queue_stop(struct probe_queue *queue);

@@ -8,23 +8,46 @@
 #include "hls/ask_private.h"
 
 /* A plan of an older build, or one that does not read, is made anew. */
-static void read_plan(struct opening *opening, const struct hls_file *file)
+static struct plan *read_plan(const struct opening *opening, const uint8_t *bytes, size_t size)
 {
+    CLEANUP(plan_free) struct plan *plan = NULL;
     struct why why;
-    if (file->plan == NULL ||
-        !source_identity_equal(&file->identity, source_identity(opening->source)))
-        return;
-    if (plan_read(file->plan, file->plan_size, &opening->plan, &why) != OK) {
+    if (bytes == NULL)
+        return NULL;
+    if (plan_read(bytes, size, &plan, &why) != OK) {
         log_warning("room.plan", log_str("file", opening->id), log_str("why", why.text));
-        return;
+        return NULL;
     }
-    if (opening->plan->version != PLAN_VERSION ||
-        opening->plan->source_size != source_size(opening->source)) {
-        plan_free(&opening->plan);
+    if (plan->version != PLAN_VERSION || plan->source_size != source_size(opening->source))
+        return NULL;
+    struct plan *fitting = plan;
+    plan = NULL;
+    return fitting;
+}
+
+static void read_plans(struct opening *opening, struct hls_file *file)
+{
+    if (!source_identity_equal(&file->identity, source_identity(opening->source)))
         return;
-    }
-    opening->bytes = mem_dup(file->plan, file->plan_size);
+    opening->plan = read_plan(opening, file->plan, file->plan_size);
+    if (opening->plan == NULL)
+        return;
+    opening->bytes = file->plan;
     opening->size = file->plan_size;
+    file->plan = NULL;
+    opening->first = read_plan(opening, file->first, file->first_size);
+    if (opening->first == NULL)
+        return;
+    opening->first_bytes = file->first;
+    opening->first_size = file->first_size;
+    file->first = NULL;
+}
+
+static void file_fini(struct hls_file *file)
+{
+    mem_free(file->path);
+    mem_free(file->plan);
+    mem_free(file->first);
 }
 
 static void work(void *arg)
@@ -38,9 +61,8 @@ static void work(void *arg)
     else if (opening->kind == ERR_NOT_FOUND && opening->why.text[0] == '\0')
         why_set(&opening->why, ERR_NOT_FOUND, NULL, "there is no such file");
     if (opening->kind == OK)
-        read_plan(opening, &file);
-    mem_free(file.path);
-    mem_free(file.plan);
+        read_plans(opening, &file);
+    file_fini(&file);
 }
 
 static void drop(struct opening *opening)
@@ -48,6 +70,8 @@ static void drop(struct opening *opening)
     source_unref(&opening->source);
     plan_free(&opening->plan);
     mem_free(opening->bytes);
+    plan_free(&opening->first);
+    mem_free(opening->first_bytes);
     mem_free(opening);
 }
 
@@ -92,7 +116,8 @@ static void open_alone(void *arg)
     if (opening->kind == OK || (opening->kind == ERR_BAD_MEDIA && file.path != NULL))
         opening->kind = source_open_local(file.path, &opening->source, &opening->why);
     opening->path = file.path;
-    mem_free(file.plan);
+    file.path = NULL;
+    file_fini(&file);
 }
 
 static void opened_alone(void *arg)

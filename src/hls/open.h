@@ -15,6 +15,9 @@ struct opening {
     struct plan *plan; /* NULL: none is stored that fits */
     uint8_t *bytes;
     size_t size;
+    struct plan *first; /* the one before; NULL: there was none */
+    uint8_t *first_bytes;
+    size_t first_size;
 };
 
 /* Ends with room_opened, unless the room ended first. */

@@ -75,6 +75,12 @@ void planner_stop(struct planner **planner)
     mailbox_post(gone->hls->mailbox, destroy, gone);
 }
 
+void planner_end(struct planner **planner)
+{
+    close_media(*planner);
+    planner_stop(planner);
+}
+
 struct source *open_take_source(const struct planner *planner)
 {
     return source_ref(planner->source);
@@ -197,7 +203,7 @@ static void on_retry(uv_timer_t *timer)
     struct planner *planner = timer->data;
     struct why why = {0};
     enum err kind = begin(planner, &why);
-    if (kind == ERR_BUSY && worker_end_idlest(planner->hls, NULL))
+    if (kind == ERR_BUSY && !planner->job.scan && worker_end_one(planner->hls, NULL))
         kind = begin(planner, &why);
     if (kind == OK)
         return;

@@ -30,6 +30,17 @@ static bool is_holder(const struct room *room, const struct ask *ask)
            film_is_version(room->film, (uint32_t) rendition, slice_of(ask->version));
 }
 
+/* The room that has the same plan of the same film open. */
+static struct room *find_room_of(struct hls *hls, const struct film *film)
+{
+    struct room *room;
+    TAILQ_FOREACH(room, &hls->rooms, link)
+    if (room->state == ROOM_READY && strcmp(room->id, film->id) == 0 &&
+        strcmp(room->film->versions[0], film->versions[0]) == 0)
+        return room;
+    return NULL;
+}
+
 /* NULL: the room of those who open it now is the one to ask, perhaps in vain. */
 static struct room *find_old_room(struct hls *hls, const struct ask *ask)
 {
@@ -171,10 +182,44 @@ static void hear_segment(struct room *room, struct ask *ask)
         reply_segment(ask);
 }
 
+static void leave(struct room *room, const struct ask *ask)
+{
+    for (size_t i = 0; i < room->ask_count; i++) {
+        if (room->asks[i] != ask)
+            continue;
+        room->asks[i] = room->asks[--room->ask_count];
+        return;
+    }
+}
+
+static void enter(struct room *room, struct ask *ask)
+{
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
+    mem_grow(room->asks, room->ask_count, room->ask_room);
+    room->asks[room->ask_count++] = ask;
+    ask->room = room;
+}
+
+static bool hear(struct room *room, struct ask *ask);
+
+/* It came while the film was being opened, and holds the plan before. */
+static bool goes_elsewhere(struct room *room, struct ask *ask)
+{
+    struct room *old = find_old_room(room->hls, ask);
+    if (old == NULL || old == room)
+        return false;
+    leave(room, ask);
+    enter(old, ask);
+    (void) hear(old, ask);
+    return true;
+}
+
 /* Decision 2: a version that is not there any more is gone, its rendition perhaps with it. */
 static void hear_rendition(struct room *room, struct ask *ask)
 {
     struct why why = {0};
+    if (goes_elsewhere(room, ask))
+        return;
     int rendition = film_find(room->film, slice_of(ask->rendition));
     if (rendition < 0 && !ask->has_version) {
         why_set(&why, ERR_NOT_FOUND, NULL, "the film has no such rendition");
@@ -248,9 +293,12 @@ static void become_ready(struct room *room, struct film *film)
     room->state = ROOM_READY;
     room->slots = mem_new_array(struct entry **, film->plan->rendition_count);
     shelf_put(room->hls->shelf, film);
-    for (size_t i = 0; i < room->ask_count; i++)
-        if (!room->asks[i]->is_answered && !hear(room, room->asks[i]))
+    for (size_t i = 0; i < room->ask_count;) {
+        struct ask *ask = room->asks[i];
+        if (!ask->is_answered && !hear(room, ask))
             return;
+        i += i < room->ask_count && room->asks[i] == ask ? 1 : 0; /* it may have gone elsewhere */
+    }
     if (room->is_warm)
         warm_now(room);
 }
@@ -271,15 +319,23 @@ static void on_planned(void *ctx, enum err kind, const struct why *why, struct p
     struct room *room = ctx;
     CLEANUP(source_unref) struct source *source = open_take_source(room->planner);
     planner_stop(&room->planner);
+    if (opens_again(room, kind == OK ? *plan : NULL))
+        return;
     if (kind != OK) {
         room_end(room, kind, why);
         return;
     }
-    if (opens_again(room, *plan))
-        return;
     open_keep_plan(room->hls, room->id, source_identity(source), *bytes, size);
     become_ready(
         room, film_new(room->id, &source, plan, bytes, size, media_host_engine(room->hls->host)));
+}
+
+static void on_plan_progress(void *ctx, double fraction)
+{
+    const struct room *room = ctx;
+    const struct hls_library *library = &room->hls->library;
+    if (library->progress != NULL)
+        library->progress(library->ctx, room->id, fraction);
 }
 
 /* A HEAD starts nothing, a plan least of all. */
@@ -291,6 +347,24 @@ static bool has_only_peeks(const struct room *room)
     return !room->is_warm && room->ask_count > 0;
 }
 
+/* For those who still hold the plan before (decision 11). */
+static void open_old_room(const struct room *room, struct opening *opening)
+{
+    struct hls *hls = room->hls;
+    struct source *source = source_ref(opening->source);
+    struct film *film = film_new(room->id, &source, &opening->first, &opening->first_bytes,
+                                 opening->first_size, media_host_engine(hls->host));
+    struct room *old = find_room_of(hls, film);
+    if (old != NULL) {
+        film_unref(&film);
+        return;
+    }
+    old = room_new(hls, room->id);
+    old->is_old = true;
+    become_ready(old, film);
+    shelf_retire(hls->shelf, film);
+}
+
 void room_opened(struct room *room, struct opening *opening)
 {
     struct why why;
@@ -300,6 +374,8 @@ void room_opened(struct room *room, struct opening *opening)
     }
     if (opens_again(room, opening->plan))
         return;
+    if (opening->first != NULL)
+        open_old_room(room, opening);
     if (opening->plan != NULL) {
         become_ready(room, film_new(room->id, &opening->source, &opening->plan, &opening->bytes,
                                     opening->size, media_host_engine(room->hls->host)));
@@ -310,8 +386,8 @@ void room_opened(struct room *room, struct opening *opening)
         room_end(room, kind, &why);
         return;
     }
-    /* At once: that the film is read through for its index is the library's to ask for. */
-    const struct planner_job job = {.done = on_planned, .ctx = room};
+    /* At once: that a film is read through for its index is the library's to ask for. */
+    const struct planner_job job = {.done = on_planned, .progress = on_plan_progress, .ctx = room};
     room->planner = planner_start(room->hls, opening->source, room->id, &job);
 }
 
@@ -346,10 +422,7 @@ void room_ask(struct ask *ask)
     struct room *room = find_old_room(hls, ask);
     if (room == NULL)
         room = get_room(hls, ask->file);
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers is meant */
-    mem_grow(room->asks, room->ask_count, room->ask_room);
-    room->asks[room->ask_count++] = ask;
-    ask->room = room;
+    enter(room, ask);
     hear(room, ask);
 }
 
@@ -358,12 +431,7 @@ void room_ask_closed(struct ask *ask)
     struct room *room = ask->room;
     if (room == NULL)
         return;
-    for (size_t i = 0; i < room->ask_count; i++) {
-        if (room->asks[i] != ask)
-            continue;
-        room->asks[i] = room->asks[--room->ask_count];
-        break;
-    }
+    leave(room, ask);
     room->used_ms = clock_mono_ms();
     if (ask->entry == NULL || ask->kind == ASK_PEEK)
         return;
@@ -485,6 +553,16 @@ static int64_t idle_since_ms(const struct room *room)
     return read_ms > room->used_ms ? read_ms : room->used_ms;
 }
 
+/* A first plan is kept as long as the one after it is open: the library would lend it again only with
+ * that. */
+static bool is_over(const struct room *room, int64_t now_ms)
+{
+    bool is_idle =
+        room->ask_count == 0 && now_ms - idle_since_ms(room) > room->hls->options.idle_ms;
+    bool is_lent = room->is_old && room->film->plan->wants_scan;
+    return is_idle && !(is_lent && find_room(room->hls, room->id) != NULL);
+}
+
 void room_tick(struct hls *hls, int64_t now_ms)
 {
     struct room *room;
@@ -493,7 +571,7 @@ void room_tick(struct hls *hls, int64_t now_ms)
         next = TAILQ_NEXT(room, link);
         if (room->state != ROOM_READY)
             continue;
-        if (room->ask_count == 0 && now_ms - idle_since_ms(room) > hls->options.idle_ms)
+        if (is_over(room, now_ms))
             room_end(room, OK, NULL);
         else
             job_tick(room, now_ms);

@@ -73,7 +73,7 @@ enum err worker_get(struct room *room, bool is_solo, struct worker **out, struct
     worker->is_solo = is_solo;
     worker->used_ms = clock_mono_ms();
     enum err kind = open_media(worker, why);
-    if (kind == ERR_BUSY && worker_end_idlest(room->hls, room))
+    if (kind == ERR_BUSY && worker_end_one(room->hls, room))
         kind = open_media(worker, why);
     if (kind != OK) {
         mem_free(worker);
@@ -104,7 +104,7 @@ void worker_let_go(struct worker **worker)
     mailbox_post(gone->hls->mailbox, end, gone);
 }
 
-bool worker_end_idlest(struct hls *hls, const struct room *but)
+static bool end_idlest(struct hls *hls, const struct room *but)
 {
     struct room *room;
     struct room *idlest = NULL;
@@ -123,4 +123,9 @@ bool worker_end_idlest(struct hls *hls, const struct room *but)
     worker->room = NULL;
     end(worker);
     return true;
+}
+
+bool worker_end_one(struct hls *hls, const struct room *but)
+{
+    return probe_end_scan(hls) || end_idlest(hls, but);
 }

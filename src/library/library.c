@@ -117,7 +117,7 @@ void library_file_fini(struct library_file *file)
 {
     store_file_fini(&file->row);
     mem_free(file->path);
-    mem_free(file->plan);
+    store_plans_fini(&file->plans);
     *file = (struct library_file){0};
 }
 
@@ -146,8 +146,8 @@ static enum err open_up(struct library *library, struct library_file *file, stru
     enum err err = compare_identify(file->row.path, &file->identity, &file->path, why);
     if (err != OK || !source_identity_equal(&identity, &file->identity))
         return err;
-    err = store_plan_find(library->store, file->row.id, library->plan_version, library->engine,
-                          &file->plan, &file->plan_size);
+    err = store_plans_find(library->store, file->row.id, library->plan_version, library->engine,
+                           &file->plans);
     return err == ERR_NOT_FOUND ? OK : err;
 }
 

@@ -50,6 +50,7 @@ struct library_probe {
 struct library_prober {
     void *ctx;
     void (*probe)(void *ctx, const struct library_probe *probe);
+    void (*stop_scans)(void *ctx); /* they end with CANCELLED */
 };
 /* News. Called on the library's threads; must not block long. Members may be NULL. */
 struct library_listener {
@@ -95,8 +96,7 @@ struct library_file {
     struct store_file row;
     char *path;                      /* mem_free; what to open: no symbolic link at its end */
     struct source_identity identity; /* as last seen; zero where it could not be read */
-    uint8_t *plan;                   /* mem_free; NULL = none that is current */
-    size_t plan_size;
+    struct store_plans plans;        /* none but current ones */
 };
 void library_file_fini(struct library_file *file);
 /* NOT_FOUND: no such file; BAD_MEDIA: it cannot be read, why says so; BUSY: its disk is not there.

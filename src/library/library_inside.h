@@ -40,6 +40,7 @@ struct library {
     int64_t next_walk_ms; /* monotonic */
     int64_t walk_took_ms;
     struct looks looks;
+    bool are_scans_stopped;                     /* until the next walk */
     char in_hand[LOOKS_AT_ONCE][STORE_ID_SIZE]; /* "" = free */
     char (*finished)[STORE_ID_SIZE];            /* looked into since the walk began */
     size_t finished_count, finished_room;

@@ -240,6 +240,7 @@ static void start_walk(struct library *library)
     job->now_ms = clock_wall_ms();
     atomic_store(&library->is_cancelled, false);
     library->is_walking = true;
+    library->are_scans_stopped = false;
     library->next_walk_ms = INT64_MAX;
     if (pool_run(library->pool, do_walk, walk_done, job, loop_mailbox(library->loop)) != OK) {
         library->is_walking = false;
@@ -339,6 +340,8 @@ static void end_scan(void *arg)
         return;
     atomic_store(&library->is_cancelled, library->is_walking);
     looks_fini(&library->looks);
+    library->are_scans_stopped = true;
+    library->prober.stop_scans(library->prober.ctx);
     scan_update_state(library, 0);
 }
 

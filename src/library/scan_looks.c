@@ -64,22 +64,14 @@ static enum err keep_look(struct look_job *job)
     return err;
 }
 
-/* What could not be read through plays on as it did before: nothing better will be found. */
-static enum err settle(const struct look_job *job)
-{
-    struct store_identity identity = library_store_identity(&job->identity);
-    return store_plan_settle(job->library->store, job->look.id, &identity);
-}
-
 /* Runs on the pool. */
 static void save_look(void *arg)
 {
     struct look_job *job = arg;
     struct library *library = job->library;
-    bool is_scan = job->look.rank == LOOK_SCAN;
-    enum err err = is_scan && job->kind != OK ? settle(job) : keep_look(job);
+    enum err err = keep_look(job);
     job->is_kept = err == OK;
-    if (err == OK && is_scan && job->kind == OK && library->listener.plan != NULL)
+    if (err == OK && job->look.rank == LOOK_SCAN && library->listener.plan != NULL)
         library->listener.plan(library->listener.ctx, job->look.id);
     else if (err != OK && err != ERR_NOT_FOUND)
         log_error("library.save", log_str("file", job->look.id), log_err(err));
@@ -98,7 +90,7 @@ static void look_saved(void *arg)
 {
     struct look_job *job = arg;
     struct library *library = job->library;
-    bool is_scan_due = job->is_kept && job->wants_scan && job->look.rank != LOOK_SCAN;
+    bool is_scan_due = job->is_kept && job->wants_scan && !library->are_scans_stopped;
     /* A walk that began before has it in its list, and is to put it there again. */
     leave_hand(library, job->look.id, !is_scan_due);
     if (is_scan_due && !library->is_stopping)
@@ -137,8 +129,8 @@ static void try_later(struct library *library, struct look_job *job)
 {
     leave_hand(library, job->look.id, false);
     free_job(job);
-    scan_update_state(library, 0);
     scan_wake(library);
+    scan_update_state(library, 0);
 }
 
 static void judge(struct library *library, struct look_job *job)
@@ -147,6 +139,11 @@ static void judge(struct library *library, struct look_job *job)
         snprintf(job->why.text, sizeof job->why.text, "%s", err_text(job->kind));
     if (job->kind == ERR_NOT_FOUND || job->kind == ERR_GONE) {
         library->next_walk_ms = clock_mono_ms() + SCAN_QUIET_MS; /* the walk finds out */
+        try_later(library, job);
+        return;
+    }
+    bool is_put_off = job->look.rank == LOOK_SCAN && may_pass(job->kind);
+    if (is_put_off && library->are_scans_stopped) {
         try_later(library, job);
         return;
     }
@@ -159,9 +156,13 @@ static void judge(struct library *library, struct look_job *job)
         try_later(library, job);
         return;
     }
+    if (is_put_off) { /* it plays as it is; the next walk asks again */
+        try_later(library, job);
+        return;
+    }
     if (job->kind != OK)
-        log_info(job->look.rank == LOOK_SCAN ? "library.unscanned" : "library.unreadable",
-                 log_str("file", job->look.id), log_str("why", job->why.text));
+        log_info("library.unreadable", log_str("file", job->look.id),
+                 log_str("why", job->why.text));
     if (pool_run(library->pool, save_look, look_saved, job, loop_mailbox(library->loop)) != OK)
         try_later(library, job);
 }
@@ -191,7 +192,7 @@ static void look_done(void *ctx, enum err kind, const struct why *why,
         job->why = *why;
     job->identity = found->identity != NULL ? *found->identity : job->look.identity;
     job->duration_ms = found->duration_ms;
-    job->wants_scan = found->wants_scan;
+    job->wants_scan = found->wants_scan && job->look.rank != LOOK_SCAN;
     if (job->kind == OK) {
         job->bytes = mem_dup(found->bytes, found->size);
         job->size = found->size;

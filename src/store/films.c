@@ -49,7 +49,7 @@ static enum err each_file(struct conn *conn, const char *engine, uint32_t versio
                           store_file_fn *each, void *ctx)
 {
     struct query query =
-        query_on(conn, "SELECT " FILE_COLUMNS ", (SELECT p.wants_scan FROM plan p "
+        query_on(conn, "SELECT " FILE_COLUMNS ", (SELECT min(p.wants_scan) FROM plan p "
                        "WHERE p.file = f.id AND p.hash = f.hash AND p.size = f.size "
                        "AND p.mtime_ns = f.mtime_ns AND p.version = ? AND p.engine = ?) "
                        "FROM file f");
@@ -255,14 +255,22 @@ static enum err keep_look(struct conn *conn, const struct store_look *look)
     return err == OK && conn_changes(conn) == 0 ? ERR_NOT_FOUND : err;
 }
 
+/* A plan takes the place of a verdict that there can be none. */
+static enum err drop_verdict(struct conn *conn, const struct store_look *look)
+{
+    struct query query = query_on(
+        conn, "DELETE FROM plan WHERE file = ? AND version = ? AND engine = ? AND bytes = x''");
+    query_text(&query, look->file);
+    query_int(&query, look->version);
+    query_text(&query, look->engine);
+    return query_run(&query);
+}
+
 static enum err keep_plan(struct conn *conn, const struct store_look *look)
 {
     struct query query = query_on(
-        conn, "INSERT INTO plan(file, size, mtime_ns, hash, version, engine, made_ms, "
-              "bytes, wants_scan) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?) "
-              "ON CONFLICT(file, hash, size, mtime_ns, version, engine) DO UPDATE SET "
-              "made_ms = excluded.made_ms, bytes = excluded.bytes, "
-              "wants_scan = excluded.wants_scan WHERE excluded.wants_scan <= plan.wants_scan");
+        conn, "INSERT OR REPLACE INTO plan(file, size, mtime_ns, hash, version, engine, made_ms, "
+              "bytes, wants_scan) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)");
     query_text(&query, look->file);
     query_int(&query, (int64_t) look->identity.size);
     query_int(&query, look->identity.mtime_ns);
@@ -302,6 +310,8 @@ static enum err look_into(struct conn *conn, void *arg)
     struct store_look *look = arg;
     enum err err = keep_look(conn, look);
     if (err == OK && look->bytes != NULL)
+        err = drop_verdict(conn, look);
+    if (err == OK && look->bytes != NULL)
         err = keep_plan(conn, look);
     if (err == OK && look->bytes != NULL)
         err = drop_old_plans(conn, look->file);
@@ -313,41 +323,29 @@ enum err store_file_looked(struct store *store, struct store_look *look)
     return store_write(store, look_into, look);
 }
 
-struct settling {
-    const char *file;
-    const struct store_identity *identity;
-};
-
-static enum err settle_plan(struct conn *conn, void *arg)
+void store_plans_fini(struct store_plans *plans)
 {
-    const struct settling *settling = arg;
-    struct query query = query_on(conn, "UPDATE plan SET wants_scan = 0 WHERE file = ? "
-                                        "AND hash = ? AND size = ? AND mtime_ns = ?");
-    query_text(&query, settling->file);
-    query_bytes(&query, settling->identity->hash, sizeof settling->identity->hash);
-    query_int(&query, (int64_t) settling->identity->size);
-    query_int(&query, settling->identity->mtime_ns);
-    return query_run(&query);
+    mem_free(plans->bytes);
+    mem_free(plans->first);
+    *plans = (struct store_plans){0};
 }
 
-enum err store_plan_settle(struct store *store, const char *file,
-                           const struct store_identity *identity)
-{
-    struct settling settling = {file, identity};
-    return store_write(store, settle_plan, &settling);
-}
-
-static enum err get_plan(struct query *query, uint8_t **out, size_t *size)
+/* A verdict is a plan of no bytes, and nothing that anybody could hold. */
+static enum err get_plans(struct query *query, struct store_plans *out)
 {
     enum err err = query_step(query);
     if (err != OK)
         return err;
-    *out = query_get_bytes(query, size);
-    return *out != NULL ? OK : ERR_NOT_FOUND;
+    out->bytes = query_get_bytes(query, &out->size);
+    if (out->bytes == NULL)
+        return ERR_NOT_FOUND;
+    if (query_step(query) == OK)
+        out->first = query_get_bytes(query, &out->first_size);
+    return OK;
 }
 
-enum err store_plan_find(struct store *store, const char *file, uint32_t version,
-                         const char *engine, uint8_t **out, size_t *size)
+enum err store_plans_find(struct store *store, const char *file, uint32_t version,
+                          const char *engine, struct store_plans *out)
 {
     struct conn *conn;
     enum err err = readers_take(store_readers(store), &conn);
@@ -356,11 +354,13 @@ enum err store_plan_find(struct store *store, const char *file, uint32_t version
     struct query query = query_on(
         conn, "SELECT p.bytes FROM plan p JOIN file f ON f.id = p.file AND p.hash = f.hash "
               "AND p.size = f.size AND p.mtime_ns = f.mtime_ns "
-              "WHERE p.file = ? AND p.version = ? AND p.engine = ? AND f.missing_ms IS NULL");
+              "WHERE p.file = ? AND p.version = ? AND p.engine = ? AND f.missing_ms IS NULL "
+              "ORDER BY p.wants_scan");
     query_text(&query, file);
     query_int(&query, version);
     query_text(&query, engine);
-    err = get_plan(&query, out, size);
+    *out = (struct store_plans){0};
+    err = get_plans(&query, out);
     query_end(&query);
     readers_give(store_readers(store), &conn);
     return err;

@@ -90,7 +90,7 @@ struct store_look {
     enum store_file_state state;
     const char *reason;  /* NULL where it can be played */
     int64_t duration_ms; /* -1 = unknown */
-    /* a plan, or bytes NULL. One that wants a scan takes the place of no other. */
+    /* a plan, or bytes NULL. One that wants a scan stands beside the one that is made after it. */
     const uint8_t *bytes;
     size_t size;
     bool wants_scan;
@@ -100,12 +100,15 @@ struct store_look {
     char title[STORE_ID_SIZE];
 };
 MUST_CHECK enum err store_file_looked(struct store *store, struct store_look *look);
-/* No better plan can be had for the file, if it still has this identity: what is stored is final. */
-MUST_CHECK enum err store_plan_settle(struct store *store, const char *file,
-                                      const struct store_identity *identity);
-/* The plan for the file as it is now; the caller's (mem_free). NOT_FOUND: none. */
-MUST_CHECK enum err store_plan_find(struct store *store, const char *file, uint32_t version,
-                                    const char *engine, uint8_t **out, size_t *size);
+/* The plan for the file as it is now, and the one that it replaced, which some may still hold: NULL
+ * where there is none. The caller's (store_plans_fini). NOT_FOUND: neither. */
+struct store_plans {
+    uint8_t *bytes, *first;
+    size_t size, first_size;
+};
+void store_plans_fini(struct store_plans *plans);
+MUST_CHECK enum err store_plans_find(struct store *store, const char *file, uint32_t version,
+                                     const char *engine, struct store_plans *out);
 /* Rows that were missing before `missing_ms` go for good. */
 MUST_CHECK enum err store_files_purge(struct store *store, int64_t missing_ms);
 

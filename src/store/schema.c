@@ -42,8 +42,17 @@ static const char *const STEPS[] = {
     " version INTEGER NOT NULL, engine TEXT NOT NULL, made_ms INTEGER NOT NULL,"
     " bytes BLOB NOT NULL, PRIMARY KEY(file, hash, size, mtime_ns, version, engine)) STRICT;",
 
-    /* 2: plans made at once, of films that are yet to be read through for an index */
-    "ALTER TABLE plan ADD COLUMN wants_scan INTEGER NOT NULL DEFAULT 0;",
+    /* 2: plans made at once, of films that are yet to be read through for an index: they stay beside
+     * the ones that are made then */
+    "ALTER TABLE plan RENAME TO old_plan;"
+    "CREATE TABLE plan(file TEXT NOT NULL REFERENCES file(id) ON DELETE CASCADE,"
+    " size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash BLOB NOT NULL,"
+    " version INTEGER NOT NULL, engine TEXT NOT NULL, wants_scan INTEGER NOT NULL,"
+    " made_ms INTEGER NOT NULL, bytes BLOB NOT NULL,"
+    " PRIMARY KEY(file, hash, size, mtime_ns, version, engine, wants_scan)) STRICT;"
+    "INSERT INTO plan SELECT file, size, mtime_ns, hash, version, engine, 0, made_ms, bytes"
+    " FROM old_plan;"
+    "DROP TABLE old_plan;",
 };
 enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };
 

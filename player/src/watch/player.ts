@@ -147,7 +147,7 @@ export class Player {
       const wish = { file: this.file, position, capabilities: await capabilities() };
       const playback = await this.#ready(await api.startPlayback(wish, this.#ends));
       this.#playback = playback;
-      this.noCopy.value = playback.tracks.find(({ kind }) => kind === 'video')?.copy?.reason;
+      this.noCopy.value = playback.tracks.find(({ kind, cover }) => kind === 'video' && !cover)?.copy?.reason;
       const startAt = mayResume && position === 0 ? playback.position : position;
       this.heading.value = startAt;
       if (startAt > 0 && mayResume) this.resumedAt.value = startAt;

@@ -119,6 +119,8 @@ static inline struct plan *fixture_first_plan(void)
     uint32_t video = fixture_track(plan, PLAN_VIDEO, CODEC_H264, "h264", 1);
     uint32_t audio = fixture_track(plan, PLAN_AUDIO, CODEC_AAC, "aac", 1);
     plan->wants_scan = true;
+    snprintf(plan->tracks[video].copy_refused, sizeof plan->tracks[video].copy_refused,
+             "it has no index");
     plan->copy_count = 0;
     mem_free(plan->cuts);
     plan_choose_cuts(NULL, 0, plan->end, plan->timescale, &plan->cuts, &plan->cut_count);

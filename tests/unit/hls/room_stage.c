@@ -32,6 +32,10 @@ static enum err library_find(void *ctx, const char *id, struct hls_file *out, st
         out->plan = mem_dup(stage->plans[film], stage->plan_sizes[film]);
         out->plan_size = stage->plan_sizes[film];
     }
+    if (film == 0 && stage->first != NULL) {
+        out->first = mem_dup(stage->first, stage->first_size);
+        out->first_size = stage->first_size;
+    }
     pthread_mutex_unlock(&stage->lock);
     return OK;
 }
@@ -47,6 +51,25 @@ static void library_keep(void *ctx, const char *id, const struct source_identity
     stage->plan_sizes[film] = size;
     stage->identities[film] = *identity;
     stage->kept++;
+    pthread_mutex_unlock(&stage->lock);
+}
+
+static void library_progress(void *ctx, const char *id, double fraction)
+{
+    struct stage *stage = ctx;
+    assert_int_equal(index_of(id), 0);
+    pthread_mutex_lock(&stage->lock);
+    stage->progress++;
+    stage->fraction = fraction;
+    pthread_mutex_unlock(&stage->lock);
+}
+
+void stage_with_first(struct stage *stage, const struct film *film)
+{
+    pthread_mutex_lock(&stage->lock);
+    mem_free(stage->first);
+    stage->first = mem_dup(film->plan_bytes, film->plan_size);
+    stage->first_size = film->plan_size;
     pthread_mutex_unlock(&stage->lock);
 }
 
@@ -88,7 +111,7 @@ int stage_set_up(void **state)
     snprintf(stage->folder, sizeof stage->folder, "/tmp/matinee-room-XXXXXX");
     assert_non_null(mkdtemp(stage->folder));
     stage->host = fake_new(PROCESSES);
-    const struct hls_library library = {stage, library_find, library_keep};
+    const struct hls_library library = {stage, library_find, library_keep, library_progress};
     const struct hls_options options = {.host = stage->host,
                                         .data_folder = stage->folder,
                                         .ahead_s = AHEAD_S,
@@ -123,6 +146,7 @@ int stage_tear_down(void **state)
         mem_free(stage->films[i]);
         mem_free(stage->plans[i]);
     }
+    mem_free(stage->first);
     pthread_mutex_destroy(&stage->lock);
     mem_free(stage);
     return 0;

@@ -21,9 +21,13 @@ struct stage {
     /* under lock: what the library has stored */
     uint8_t *plans[2];
     size_t plan_sizes[2];
+    uint8_t *first; /* of "a": what its plan replaced */
+    size_t first_size;
     struct source_identity identities[2];
     unsigned kept;
-    bool lacks_index; /* the plan of a film that is not scanned wants_scan */
+    bool lacks_index;  /* the plan of a film that is not scanned wants_scan */
+    unsigned progress; /* how often the library heard of it */
+    double fraction;   /* what it heard last */
 };
 
 struct asked {
@@ -44,6 +48,8 @@ int stage_tear_down(void **state);
 void stage_without_plan(struct stage *stage, int film);
 /* It has the usual one. */
 void stage_with_plan(struct stage *stage, int film);
+/* What `film` is made from is what the plan of "a" replaced. */
+void stage_with_first(struct stage *stage, const struct film *film);
 
 void stage_ask(struct stage *stage, struct asked *asked, enum ask_kind kind, const char *file,
                const char *rendition, uint32_t n, const char *playback);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "room_stage.h"
 
 static void a_segment_is_made_once(void **state)
@@ -368,6 +369,12 @@ static unsigned plans_kept(struct stage *stage)
     return kept;
 }
 
+/* Leaves its answers to be looked at. */
+static void close_only(void *ctx)
+{
+    ask_close(&((struct asked *) ctx)->ask);
+}
+
 static void wait_for_plans(struct stage *stage, unsigned count)
 {
     for (int i = 0; i < 5000 && plans_kept(stage) < count; i++)
@@ -418,12 +425,90 @@ static void who_holds_a_first_plan_keeps_it(void **state)
     stage_act(stage, ACT_DONE, VIDEO_720P, 3);
     assert_int_equal(stage_answer(&new, 1), OK);
     assert_ptr_equal(new.film, late.film);
+    struct asked again;
     hls_plan_stored(stage->hls, "a"); /* known already */
-    stage_settle(stage);
+    stage_ask(stage, &again, ASK_FILM, "a", NULL, 0, "");
+    assert_int_equal(stage_answer(&again, 1), OK);
+    assert_ptr_equal(again.film, late.film);
     assert_int_equal(atomic_load(&stage->hls->counters.rooms), 2);
-    struct asked *all[] = {&early, &late, &old, &new};
+    hls_forget(stage->hls, "a"); /* both */
+    stage_settle(stage);
+    assert_int_equal(atomic_load(&stage->hls->counters.rooms), 0);
+    struct asked *all[] = {&early, &late, &old, &new, &again};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         stage_close(all[i]);
+}
+
+static void go_idle(void *ctx)
+{
+    struct stage *stage = ctx;
+    room_tick(stage->hls, clock_mono_ms() + 1000 * 1000);
+}
+
+static unsigned rooms_after_idling(struct stage *stage)
+{
+    loop_call(stage->hls->loop, go_idle, stage);
+    stage_settle(stage);
+    return atomic_load(&stage->hls->counters.rooms);
+}
+
+/* Decision 2: a `v` whose plan is still stored is served: after a pause, and after a restart. */
+static void a_first_plan_that_is_stored_is_served(void **state)
+{
+    struct stage *stage = *state;
+    struct asked early, old, late, wrong;
+    stage->lacks_index = true;
+    stage_without_plan(stage, 0);
+    stage_ask(stage, &early, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_DONE);
+    assert_int_equal(stage_answer(&early, 1), OK);
+    wait_for_plans(stage, 1);
+    loop_call(stage->loop, close_only, &early);
+    assert_int_equal(rooms_after_idling(stage), 0);
+    stage_with_first(stage, early.film);
+    stage_with_plan(stage, 0);
+    stage_ask_held(stage, &old, early.film, 0, 3); /* opens the film */
+    stage_act(stage, ACT_DONE, 0, 3);
+    assert_int_equal(stage_answer(&old, 1), OK);
+    assert_int_equal(plan_find(old.film->plan, "video-copy"), -1);
+    stage_ask(stage, &late, ASK_FILM, "a", NULL, 0, "");
+    assert_int_equal(stage_answer(&late, 1), OK);
+    assert_int_equal(plan_find(late.film->plan, "video-copy"), VIDEO_COPY);
+    stage_ask_version(stage, &wrong, early.film->versions[1]);
+    assert_int_equal(stage_answer(&wrong, 1), ERR_GONE);
+    /* It stays while the other is in use, and goes with it. */
+    loop_call(stage->loop, close_only, &old);
+    assert_int_equal(rooms_after_idling(stage), 2);
+    loop_call(stage->loop, close_only, &late);
+    loop_call(stage->loop, close_only, &wrong);
+    (void) rooms_after_idling(stage);
+    assert_int_equal(rooms_after_idling(stage), 0);
+    struct asked *all[] = {&early, &old, &late, &wrong};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        stage_close(all[i]);
+}
+
+/* What turns out to be wrong with the plan before says nothing of the one that is stored. */
+static void an_old_plan_changes_no_new_one(void **state)
+{
+    struct stage *stage = *state;
+    struct asked holder, lie, late;
+    stage_ask(stage, &holder, ASK_SEGMENT, "a", "video-copy", 0, "");
+    stage_act(stage, ACT_JUDGE, VIDEO_COPY, 0);
+    assert_int_equal(stage_answer(&holder, 1), OK);
+    wait_for_plans(stage, 1);
+    stage_ask_held(stage, &lie, holder.film, AUDIO_COPY, 2);
+    assert_int_equal(stage_answer(&lie, 1), OK);
+    stage_act(stage, ACT_BAD, AUDIO_COPY, 2);
+    stage_until(&lie, SEGMENT_FAILED);
+    stage_ask(stage, &late, ASK_FILM, "a", NULL, 0, "");
+    assert_int_equal(stage_answer(&late, 1), OK);
+    assert_true(plan_find(late.film->plan, "audio-1-copy") >= 0);
+    assert_int_equal(atomic_load(&stage->hls->counters.rooms), 1);
+    assert_int_equal(plans_kept(stage), 1);
+    stage_close(&holder);
+    stage_close(&lie);
+    stage_close(&late);
 }
 
 /* It comes while another is still being made. */
@@ -441,6 +526,39 @@ static void a_better_plan_meets_the_first_one(void **state)
     assert_int_equal(stage_answer(&film, 1), OK);
     assert_int_equal(plan_find(film.film->plan, "video-copy"), VIDEO_COPY);
     assert_int_equal(plans_kept(stage), 0);
+    stage_close(&film);
+}
+
+/* And the first cannot be made at all. */
+static void a_better_plan_heals_a_failure(void **state)
+{
+    struct stage *stage = *state;
+    struct asked film;
+    stage_without_plan(stage, 0);
+    stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_NOTHING);
+    stage_with_plan(stage, 0);
+    hls_plan_stored(stage->hls, "a");
+    stage_plan(stage, ACT_BAD);
+    assert_int_equal(stage_answer(&film, 1), OK);
+    stage_close(&film);
+}
+
+/* A film that does not say how long it is has to be read through even for the first plan. */
+static void who_waits_hears_how_far_a_plan_is(void **state)
+{
+    struct stage *stage = *state;
+    struct asked film;
+    stage_without_plan(stage, 0);
+    stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_PART);
+    stage_settle(stage);
+    pthread_mutex_lock(&stage->lock);
+    assert_int_equal(stage->progress, 1); /* signs of life are no progress */
+    assert_true(stage->fraction > 0.24 && stage->fraction < 0.26);
+    pthread_mutex_unlock(&stage->lock);
+    stage_plan(stage, ACT_DONE);
+    assert_int_equal(stage_answer(&film, 1), OK);
     stage_close(&film);
 }
 
@@ -462,6 +580,7 @@ static void a_verdict_is_for_the_next_plan(void **state)
     stage_ask(stage, &later, ASK_FILM, "a", NULL, 0, "");
     assert_int_equal(stage_answer(&later, 1), OK);
     assert_int_equal(plan_find(later.film->plan, "video-copy"), -1);
+    assert_int_equal(atomic_load(&stage->hls->counters.rooms), 2); /* told twice, done once */
     stage_close(&holder);
     stage_close(&next);
     stage_close(&later);
@@ -621,7 +740,9 @@ struct probed {
     enum err kind;
     struct why why;
     bool has_plan;
-    unsigned told; /* how often of its progress */
+    bool wants_scan;
+    char refused[200]; /* the copy */
+    unsigned told;     /* how often of its progress */
     double fraction;
 };
 
@@ -640,6 +761,9 @@ static void on_probed(void *ctx, enum err kind, const struct why *why,
     probed->kind = kind;
     probed->why = *why;
     probed->has_plan = plan != NULL && bytes != NULL && size > 0 && identity->size == 100000;
+    probed->wants_scan = plan != NULL && plan->wants_scan;
+    if (plan != NULL)
+        memcpy(probed->refused, plan->tracks[0].copy_refused, sizeof probed->refused);
     sem_post(&probed->done);
 }
 
@@ -684,6 +808,62 @@ static void probes_make_plans(void **state)
     sem_destroy(&probed.done);
 }
 
+static void await(struct probed *probed, enum err expected)
+{
+    while (sem_wait(&probed->done) != 0)
+        ;
+    assert_int_equal(probed->kind, expected);
+}
+
+/* Decision 30: reading films through is of low priority. */
+static void a_scan_gives_way_to_viewers(void **state)
+{
+    struct stage *stage = *state;
+    struct probed probed = {0};
+    struct asked viewer;
+    sem_init(&probed.done, 0, 0);
+    stage->host->limit = 1;
+    probe(stage, &probed, stage->films[1]);
+    stage_plan(stage, ACT_NOTHING);
+    stage_ask(stage, &viewer, ASK_SEGMENT, "a", "video-copy", 0, "");
+    stage_act(stage, ACT_DONE, VIDEO_COPY, 0);
+    assert_int_equal(stage_answer(&viewer, 1), OK);
+    await(&probed, ERR_BUSY);
+    stage_close(&viewer);
+    sem_destroy(&probed.done);
+}
+
+static void a_film_that_cannot_be_scanned_says_so(void **state)
+{
+    struct stage *stage = *state;
+    struct probed probed = {0};
+    sem_init(&probed.done, 0, 0);
+    stage->lacks_index = true;
+    probe(stage, &probed, stage->films[0]);
+    stage_plan(stage, ACT_BAD);
+    stage_plan(stage, ACT_DONE);
+    await(&probed, OK);
+    assert_true(probed.has_plan);
+    assert_false(probed.wants_scan);
+    assert_non_null(strstr(probed.refused, "cannot be read through"));
+    assert_non_null(strstr(probed.refused, "the key is missing"));
+    sem_destroy(&probed.done);
+}
+
+static void scans_can_be_stopped(void **state)
+{
+    struct stage *stage = *state;
+    struct probed probed = {0};
+    sem_init(&probed.done, 0, 0);
+    probe(stage, &probed, stage->films[0]);
+    stage_plan(stage, ACT_NOTHING);
+    hls_stop_scans(stage->hls);
+    await(&probed, ERR_CANCELLED);
+    stage_settle(stage);
+    assert_int_equal(stage->host->open, 0);
+    sem_destroy(&probed.done);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_set_up, stage_tear_down)
 
 int main(void)
@@ -705,7 +885,11 @@ int main(void)
         TEST(who_leaves_may_come_back),
         TEST(a_film_without_plan_is_planned_first),
         TEST(who_holds_a_first_plan_keeps_it),
+        TEST(a_first_plan_that_is_stored_is_served),
+        TEST(an_old_plan_changes_no_new_one),
         TEST(a_better_plan_meets_the_first_one),
+        TEST(a_better_plan_heals_a_failure),
+        TEST(who_waits_hears_how_far_a_plan_is),
         TEST(a_verdict_is_for_the_next_plan),
         TEST(a_plan_that_kills_twice_is_bad_media),
         TEST(a_plan_that_fails_says_why),
@@ -716,6 +900,9 @@ int main(void)
         TEST(forgetting_tells_those_who_wait),
         TEST(warmth_starts_before_the_ask),
         TEST(probes_make_plans),
+        TEST(a_scan_gives_way_to_viewers),
+        TEST(a_film_that_cannot_be_scanned_says_so),
+        TEST(scans_can_be_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

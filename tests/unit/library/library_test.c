@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A library on a real folder and a real store, with a prober of our own: a file that begins with
- * "bad" is unreadable, one that begins with "long" has to be read through for its plan, "longbad" in
- * vain; all others last as many seconds as they have bytes. */
+ * "bad" is unreadable, one that begins with "long" has to be read through for its plan, for which
+ * "longbusy" has no process; all others last as many seconds as they have bytes. */
 #include "library/library.h"
 
 #include <errno.h>
@@ -46,6 +46,7 @@ struct probe {
     struct bed *bed;
     struct library_probe asked;
     char *path;
+    bool is_stopped;
 };
 
 static void answer(void *arg)
@@ -62,9 +63,8 @@ static void answer(void *arg)
     struct library_found found = {.duration_ms = -1};
     if (err == OK) {
         assert_true(pread(source_fd(source), text, sizeof text - 1, 0) >= 0);
-        bool is_bad =
-            strncmp(text, "bad", 3) == 0 || (probe->asked.scan && strncmp(text, "longbad", 7) == 0);
-        err = is_bad ? ERR_BAD_MEDIA : OK;
+        bool is_busy = probe->asked.scan && strncmp(text, "longbusy", 8) == 0;
+        err = strncmp(text, "bad", 3) == 0 ? ERR_BAD_MEDIA : is_busy ? ERR_BUSY : OK;
         found.identity = source_identity(source);
         found.wants_scan = strncmp(text, "long", 4) == 0 && !probe->asked.scan;
     }
@@ -75,6 +75,7 @@ static void answer(void *arg)
     }
     if (probe->asked.progress != NULL)
         probe->asked.progress(probe->asked.ctx, 1);
+    err = probe->is_stopped ? ERR_CANCELLED : err;
     probe->asked.done(probe->asked.ctx, err, err != OK ? &why : NULL, &found);
     source_unref(&source);
     mem_free(probe->path);
@@ -85,7 +86,7 @@ static void probe(void *ctx, const struct library_probe *asked)
 {
     struct bed *bed = ctx;
     struct probe *probe = mem_new(struct probe);
-    *probe = (struct probe){bed, *asked, mem_strdup(asked->path)};
+    *probe = (struct probe){.bed = bed, .asked = *asked, .path = mem_strdup(asked->path)};
     pthread_mutex_lock(&bed->lock);
     bed->probes++;
     bed->scans += asked->scan;
@@ -101,6 +102,19 @@ static void probe(void *ctx, const struct library_probe *asked)
         asked->progress(asked->ctx, 0.5);
     else
         mailbox_post(asked->mailbox, answer, probe);
+}
+
+static void stop_scans(void *ctx)
+{
+    struct bed *bed = ctx;
+    pthread_mutex_lock(&bed->lock);
+    struct probe *held = bed->held;
+    bed->held = NULL;
+    pthread_mutex_unlock(&bed->lock);
+    if (held == NULL)
+        return;
+    held->is_stopped = true;
+    mailbox_post(held->asked.mailbox, answer, held);
 }
 
 static void let_scans_end(struct bed *bed)
@@ -183,7 +197,7 @@ static void start(struct bed *bed, int64_t settle_ms)
 {
     struct library_options options = {
         .folders = bed->folders, .settle_ms = settle_ms, .plan_version = 1, .engine = "test"};
-    const struct library_prober prober = {bed, probe};
+    const struct library_prober prober = {bed, probe, stop_scans};
     const struct library_listener listener = {bed, on_title, on_file, on_plan, on_scan};
     assert_int_equal(store_open(bed->database, &bed->store, &bed->why), OK);
     assert_int_equal(library_new(&options, bed->store, &bed->library, &bed->why), OK);
@@ -341,7 +355,7 @@ static void films_are_found_and_looked_into(void **state)
     id_of(bed, 0, id);
     assert_int_equal(library_find(bed->library, id, &file, &why), OK);
     assert_string_equal(file.path, path_of(bed, "Alien (1979).mkv"));
-    assert_int_equal(file.plan_size, 5);
+    assert_int_equal(file.plans.size, 5);
     assert_int_equal(file.row.duration_ms, 5000);
     library_file_fini(&file);
     id_of(bed, 1, id);
@@ -519,7 +533,7 @@ static void links_lead_to_files_only(void **state)
     id_of(bed, 0, id);
     assert_int_equal(library_find(bed->library, id, &file, NULL), OK);
     assert_string_equal(file.path, outside);
-    assert_int_equal(file.plan_size, 4);
+    assert_int_equal(file.plans.size, 4);
     library_file_fini(&file);
 }
 
@@ -550,7 +564,7 @@ static void a_plan_of_the_file_before_is_not_lent(void **state)
     library_stop(bed->library); /* it does not look any more */
     put(bed, "Alien (1979).mkv", "56789");
     assert_int_equal(library_find(bed->library, id, &file, NULL), OK);
-    assert_null(file.plan);
+    assert_null(file.plans.bytes);
     assert_int_equal(file.identity.size, 5);
     const struct library_found found = {
         .identity = &file.identity, .bytes = (const uint8_t *) "p", .size = 1};
@@ -583,8 +597,8 @@ static void expect_plan(struct bed *bed, const char *id, const char *plan)
 {
     struct library_file file = {0};
     assert_int_equal(library_find(bed->library, id, &file, NULL), OK);
-    assert_int_equal(file.plan_size, strlen(plan));
-    assert_memory_equal(file.plan, plan, file.plan_size);
+    assert_int_equal(file.plans.size, strlen(plan));
+    assert_memory_equal(file.plans.bytes, plan, file.plans.size);
     library_file_fini(&file);
 }
 
@@ -638,19 +652,45 @@ static void what_was_stopped_in_the_middle_is_read_after_the_next_start(void **s
     expect_plan(bed, id, "scanned");
 }
 
-static void what_cannot_be_read_through_plays_on(void **state)
+/* What is wanting now may be there another time: it stays to be done. */
+static void what_cannot_be_read_through_now_plays_on(void **state)
 {
     struct bed *bed = *state;
     const unsigned one = 1;
     char id[STORE_ID_SIZE];
-    put(bed, "Brazil (1985).mkv", "longbad");
+    put(bed, "Brazil (1985).mkv", "longbusy");
     start(bed, 0);
     wait_until(bed, is_scanned, &one);
     expect(bed, "Brazil=ready");
     id_of(bed, 0, id);
-    expect_plan(bed, id, "longbad");
+    expect_plan(bed, id, "longbusy");
     assert_int_equal(bed->replans, 0);
-    expect_no_more_scans(bed, 1);
+    put(bed, "Brazil (1985).mkv", "long, and free");
+    expect(bed, "Brazil=ready");
+    const unsigned two = 2;
+    wait_until(bed, is_scanned, &two);
+    expect_plan(bed, id, "scanned");
+}
+
+/* Until somebody asks for a walk, or it is time for one. */
+static void a_scan_that_is_stopped_stays_so(void **state)
+{
+    struct bed *bed = *state;
+    const unsigned one = 1, two = 2;
+    char id[STORE_ID_SIZE];
+    bed->are_scans_held = true;
+    put(bed, "Brazil (1985).mkv", "long");
+    start(bed, 0);
+    expect(bed, "Brazil=ready");
+    id_of(bed, 0, id);
+    wait_until(bed, reads_one, id);
+    library_scan_stop(bed->library);
+    wait_until(bed, is_scanned, &one);
+    expect_plan(bed, id, "long");
+    let_scans_end(bed);
+    library_scan_start(bed->library);
+    wait_until(bed, is_scanned, &two);
+    expect_plan(bed, id, "scanned");
 }
 
 static void a_folder_taken_out_of_the_settings_is_forgotten(void **state)
@@ -730,7 +770,8 @@ int main(void)
         IN_BED(a_plan_of_the_file_before_is_not_lent),
         IN_BED(a_film_without_an_index_is_ready_and_read_through_later),
         IN_BED(what_was_stopped_in_the_middle_is_read_after_the_next_start),
-        IN_BED(what_cannot_be_read_through_plays_on),
+        IN_BED(what_cannot_be_read_through_now_plays_on),
+        IN_BED(a_scan_that_is_stopped_stays_so),
         IN_BED(a_folder_taken_out_of_the_settings_is_forgotten),
         IN_BED(a_folder_named_twice_counts_once),
         IN_BED(stopping_in_the_middle_loses_nothing),

@@ -217,15 +217,27 @@ static struct store_look look_at(const char *id, const char *plan, int64_t made_
 static enum err find_plan(struct bed *bed, const char *id, uint32_t version, const char *engine,
                           const char *expected)
 {
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    enum err err = store_plan_find(bed->store, id, version, engine, &bytes, &size);
+    struct store_plans plans = {0};
+    enum err err = store_plans_find(bed->store, id, version, engine, &plans);
     if (err == OK) {
-        assert_int_equal(size, strlen(expected));
-        assert_memory_equal(bytes, expected, size);
+        assert_int_equal(plans.size, strlen(expected));
+        assert_memory_equal(plans.bytes, expected, plans.size);
     }
-    mem_free(bytes);
+    store_plans_fini(&plans);
     return err;
+}
+
+/* What the plan of "a" replaced, and some may hold; NULL: nothing. */
+static void expect_first(struct bed *bed, const char *expected)
+{
+    struct store_plans plans = {0};
+    assert_int_equal(store_plans_find(bed->store, "a", 1, "e1", &plans), OK);
+    assert_int_equal(plans.first != NULL, expected != NULL);
+    if (expected != NULL) {
+        assert_int_equal(plans.first_size, strlen(expected));
+        assert_memory_equal(plans.first, expected, plans.first_size);
+    }
+    store_plans_fini(&plans);
 }
 
 static void a_plan_belongs_to_what_the_file_was(void **state)
@@ -288,27 +300,32 @@ static void a_first_plan_takes_no_better_ones_place(void **state)
     assert_int_equal(store_file_looked(bed->store, &first), OK);
     assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FIRST);
     assert_int_equal(find_plan(bed, "a", 1, "e1", "first"), OK);
+    expect_first(bed, NULL);
     assert_int_equal(store_file_looked(bed->store, &better), OK);
     assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FINAL);
+    expect_first(bed, "first");
     assert_int_equal(store_file_looked(bed->store, &first), OK);
     assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FINAL);
     assert_int_equal(find_plan(bed, "a", 1, "e1", "better"), OK);
 }
 
-static void a_first_plan_can_be_the_last(void **state)
+/* A look may fail where a room has made a plan, before that or after it. */
+static void a_plan_takes_the_place_of_a_verdict(void **state)
 {
     struct bed *bed = *state;
     add(bed, "a", "/films/1.mkv", &ALIEN);
-    struct store_look first = look_at("a", "first", 1);
+    struct store_look first = look_at("a", "first", 1), verdict = look_at("a", "", 1);
     first.wants_scan = true;
-    assert_int_equal(store_file_looked(bed->store, &first), OK);
-    struct store_identity other = first.identity;
-    other.size++;
-    assert_int_equal(store_plan_settle(bed->store, "a", &other), OK);
-    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FIRST);
-    assert_int_equal(store_plan_settle(bed->store, "a", &first.identity), OK);
+    verdict.state = STORE_FILE_UNREADABLE;
+    verdict.reason = "two media processes died";
+    assert_int_equal(store_file_looked(bed->store, &verdict), OK);
     assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FINAL);
+    assert_int_equal(find_plan(bed, "a", 1, "e1", ""), ERR_NOT_FOUND);
+    assert_int_equal(store_file_looked(bed->store, &first), OK);
+    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FIRST);
     assert_int_equal(find_plan(bed, "a", 1, "e1", "first"), OK);
+    assert_int_equal(store_file_looked(bed->store, &verdict), OK);
+    assert_int_equal(plan_state(bed, "e1"), STORE_PLAN_FINAL);
 }
 
 static void an_unreadable_file_says_why(void **state)
@@ -421,7 +438,7 @@ int main(void)
         IN_BED(a_plan_belongs_to_what_the_file_was),
         IN_BED(stale_plans_are_told_from_current_ones),
         IN_BED(a_first_plan_takes_no_better_ones_place),
-        IN_BED(a_first_plan_can_be_the_last),
+        IN_BED(a_plan_takes_the_place_of_a_verdict),
         IN_BED(an_unreadable_file_says_why),
         IN_BED(lists_page_and_count),
     };
