@@ -8,39 +8,31 @@
 #include "hls/ask_private.h"
 
 /* A plan of an older build, or one that does not read, is made anew. */
-static struct plan *read_plan(const struct opening *opening, const uint8_t *bytes, size_t size)
+static void take_plan(const struct opening *opening, uint8_t **bytes, size_t size,
+                      struct stored_plan *out)
 {
     CLEANUP(plan_free) struct plan *plan = NULL;
     struct why why;
-    if (bytes == NULL)
-        return NULL;
-    if (plan_read(bytes, size, &plan, &why) != OK) {
+    if (*bytes == NULL)
+        return;
+    if (plan_read(*bytes, size, &plan, &why) != OK) {
         log_warning("room.plan", log_str("file", opening->id), log_str("why", why.text));
-        return NULL;
+        return;
     }
     if (plan->version != PLAN_VERSION || plan->source_size != source_size(opening->source))
-        return NULL;
-    struct plan *fitting = plan;
+        return;
+    *out = (struct stored_plan){plan, *bytes, size};
     plan = NULL;
-    return fitting;
+    *bytes = NULL;
 }
 
-static void read_plans(struct opening *opening, struct hls_file *file)
+static void take_plans(struct opening *opening, struct hls_file *file)
 {
     if (!source_identity_equal(&file->identity, source_identity(opening->source)))
         return;
-    opening->plan = read_plan(opening, file->plan, file->plan_size);
-    if (opening->plan == NULL)
-        return;
-    opening->bytes = file->plan;
-    opening->size = file->plan_size;
-    file->plan = NULL;
-    opening->first = read_plan(opening, file->first, file->first_size);
-    if (opening->first == NULL)
-        return;
-    opening->first_bytes = file->first;
-    opening->first_size = file->first_size;
-    file->first = NULL;
+    take_plan(opening, &file->plan, file->plan_size, &opening->plan);
+    if (opening->plan.plan != NULL)
+        take_plan(opening, &file->first, file->first_size, &opening->first);
 }
 
 static void file_fini(struct hls_file *file)
@@ -61,17 +53,18 @@ static void work(void *arg)
     else if (opening->kind == ERR_NOT_FOUND && opening->why.text[0] == '\0')
         why_set(&opening->why, ERR_NOT_FOUND, NULL, "there is no such file");
     if (opening->kind == OK)
-        read_plans(opening, &file);
+        take_plans(opening, &file);
     file_fini(&file);
 }
 
 static void drop(struct opening *opening)
 {
     source_unref(&opening->source);
-    plan_free(&opening->plan);
-    mem_free(opening->bytes);
-    plan_free(&opening->first);
-    mem_free(opening->first_bytes);
+    struct stored_plan *plans[] = {&opening->plan, &opening->first};
+    for (size_t i = 0; i < 2; i++) {
+        plan_free(&plans[i]->plan);
+        mem_free(plans[i]->bytes);
+    }
     mem_free(opening);
 }
 

@@ -5,6 +5,13 @@
 
 #include "hls/hub.h"
 
+/* As the library has it. */
+struct stored_plan {
+    struct plan *plan; /* NULL: none that fits */
+    uint8_t *bytes;
+    size_t size;
+};
+
 struct opening {
     struct hls *hls;
     uint64_t room;
@@ -12,12 +19,8 @@ struct opening {
     enum err kind;
     struct why why;
     struct source *source;
-    struct plan *plan; /* NULL: none is stored that fits */
-    uint8_t *bytes;
-    size_t size;
-    struct plan *first; /* the one before; NULL: there was none */
-    uint8_t *first_bytes;
-    size_t first_size;
+    struct stored_plan plan;
+    struct stored_plan first; /* the one before */
 };
 
 /* Ends with room_opened, unless the room ended first. */

@@ -292,7 +292,7 @@ static void become_ready(struct room *room, struct film *film)
     room->film = film;
     room->state = ROOM_READY;
     room->slots = mem_new_array(struct entry **, film->plan->rendition_count);
-    shelf_put(room->hls->shelf, film);
+    shelf_put(room->hls->shelf, film, room->is_old);
     for (size_t i = 0; i < room->ask_count;) {
         struct ask *ask = room->asks[i];
         if (!ask->is_answered && !hear(room, ask))
@@ -347,13 +347,19 @@ static bool has_only_peeks(const struct room *room)
     return !room->is_warm && room->ask_count > 0;
 }
 
+static struct film *film_of(const struct room *room, struct source **source,
+                            struct stored_plan *stored)
+{
+    return film_new(room->id, source, &stored->plan, &stored->bytes, stored->size,
+                    media_host_engine(room->hls->host));
+}
+
 /* For those who still hold the plan before (decision 11). */
 static void open_old_room(const struct room *room, struct opening *opening)
 {
     struct hls *hls = room->hls;
     struct source *source = source_ref(opening->source);
-    struct film *film = film_new(room->id, &source, &opening->first, &opening->first_bytes,
-                                 opening->first_size, media_host_engine(hls->host));
+    struct film *film = film_of(room, &source, &opening->first);
     struct room *old = find_room_of(hls, film);
     if (old != NULL) {
         film_unref(&film);
@@ -362,7 +368,6 @@ static void open_old_room(const struct room *room, struct opening *opening)
     old = room_new(hls, room->id);
     old->is_old = true;
     become_ready(old, film);
-    shelf_retire(hls->shelf, film);
 }
 
 void room_opened(struct room *room, struct opening *opening)
@@ -372,13 +377,12 @@ void room_opened(struct room *room, struct opening *opening)
         room_end(room, opening->kind, &opening->why);
         return;
     }
-    if (opens_again(room, opening->plan))
+    if (opens_again(room, opening->plan.plan))
         return;
-    if (opening->first != NULL)
+    if (opening->first.plan != NULL)
         open_old_room(room, opening);
-    if (opening->plan != NULL) {
-        become_ready(room, film_new(room->id, &opening->source, &opening->plan, &opening->bytes,
-                                    opening->size, media_host_engine(room->hls->host)));
+    if (opening->plan.plan != NULL) {
+        become_ready(room, film_of(room, &opening->source, &opening->plan));
         return;
     }
     if (has_only_peeks(room)) {

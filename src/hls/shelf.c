@@ -40,11 +40,11 @@ void shelf_free(struct shelf **shelf)
     mem_free(gone);
 }
 
-void shelf_put(struct shelf *shelf, struct film *film)
+void shelf_put(struct shelf *shelf, struct film *film, bool is_retired)
 {
     pthread_mutex_lock(&shelf->lock);
     mem_grow(shelf->places, shelf->count, shelf->room);
-    shelf->places[shelf->count++] = (struct place){.film = film_ref(film)};
+    shelf->places[shelf->count++] = (struct place){film_ref(film), is_retired};
     pthread_mutex_unlock(&shelf->lock);
 }
 

@@ -14,7 +14,7 @@ struct shelf *shelf_new(void);
 void shelf_free(struct shelf **shelf);
 
 /* References `film` until shelf_remove. Of an id there is one film that is not retired. */
-void shelf_put(struct shelf *shelf, struct film *film);
+void shelf_put(struct shelf *shelf, struct film *film, bool is_retired);
 /* Another plan takes its place: from now on it is found by its versions alone (decision 11). */
 void shelf_retire(struct shelf *shelf, const struct film *film);
 /* Nothing where another film, or none, stands under that id. */

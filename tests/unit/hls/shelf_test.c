@@ -28,7 +28,7 @@ static void finds_what_stands_there(void **state)
     CLEANUP(shelf_free) struct shelf *shelf = shelf_new();
     CLEANUP(film_unref) struct film *film = new_film();
     assert_null(find(shelf, "film"));
-    shelf_put(shelf, film);
+    shelf_put(shelf, film, false);
     int64_t before_ms = clock_mono_ms();
     CLEANUP(film_unref) struct film *found = find(shelf, "film");
     assert_ptr_equal(found, film);
@@ -45,14 +45,14 @@ static void forgets_what_is_taken_off(void **state)
     CLEANUP(shelf_free) struct shelf *shelf = shelf_new();
     CLEANUP(film_unref) struct film *old = new_film();
     CLEANUP(film_unref) struct film *new = new_film();
-    shelf_put(shelf, old);
+    shelf_put(shelf, old, false);
     shelf_remove(shelf, new); /* another one of that id */
     CLEANUP(film_unref) struct film *found = find(shelf, "film");
     assert_ptr_equal(found, old);
     shelf_remove(shelf, old);
     assert_null(find(shelf, "film"));
     assert_int_equal(atomic_load(&old->references), 2); /* ours, and what was found */
-    shelf_put(shelf, new);
+    shelf_put(shelf, new, false);
     CLEANUP(film_unref) struct film *next = find(shelf, "film");
     assert_ptr_equal(next, new);
 }
@@ -63,7 +63,7 @@ static void hands_out_no_changed_file(void **state)
     CLEANUP(shelf_free) struct shelf *shelf = shelf_new();
     CLEANUP(film_unref) struct film *film = new_film();
     char path[32];
-    shelf_put(shelf, film);
+    shelf_put(shelf, film, false);
     snprintf(path, sizeof path, "/proc/self/fd/%d", source_fd(film->source));
     assert_int_equal(truncate(path, 10), 0);
     assert_null(find(shelf, "film"));
@@ -97,10 +97,13 @@ static void keeps_old_plans_for_those_who_hold_them(void **state)
     struct plan *first = fixture_first_plan();
     CLEANUP(film_unref) struct film *old = fixture_film(&first, "engine");
     CLEANUP(film_unref) struct film *new = new_film();
-    shelf_put(shelf, old);
+    shelf_put(shelf, old, true);
+    assert_null(find(shelf, "film"));
+    shelf_remove(shelf, old);
+    shelf_put(shelf, old, false);
     shelf_retire(shelf, old);
     assert_null(find(shelf, "film"));
-    shelf_put(shelf, new);
+    shelf_put(shelf, new, false);
     CLEANUP(film_unref) struct film *found = find(shelf, "film");
     assert_ptr_equal(found, new);
     expect_version(shelf, "video-720p", NULL, new);
