@@ -26,7 +26,8 @@ struct hls;
 /* What hls asks of the library. Called on hls's own pool threads, where they may block, but for
  * `progress`. */
 struct hls_file {
-    char *path;                      /* mem_free */
+    char *path;                      /* mem_free; its name says what it is */
+    struct source *source;           /* a reference; NULL = the file at `path` is opened */
     struct source_identity identity; /* as last seen by the library */
     uint8_t *plan;                   /* mem_free; NULL = none stored for this identity */
     size_t plan_size;

@@ -64,6 +64,7 @@ struct worker {
     struct room *room; /* NULL once it is let go */
     struct hls *hls;
     struct media *media; /* NULL once dead */
+    struct wants *wants; /* with media */
     bool is_solo;
     unsigned running;
     int64_t used_ms;

@@ -310,7 +310,7 @@ static bool take_want(struct media *media, const struct wire_want *want)
     job->heard_ms = clock_mono_ms();
     job->want_at = want->offset;
     job->want_length = want->length;
-    media->events.want(media->ctx, want->offset, want->length);
+    media->events.want(media->ctx, job->id, want->offset, want->length);
     return true;
 }
 

@@ -52,8 +52,10 @@ struct media_events {
      * "took 1.6 GB of memory", "did not answer for 30000 ms", "made a system call that it may not
      * make", "broke the rules of talk: ...". */
     void (*died)(void *ctx, const struct why *why);
-    /* It needs [offset, +length) of a source that is not whole. */
-    void (*want)(void *ctx, uint64_t offset, uint64_t length);
+    /* The job sleeps until [offset, +length) of a source that is not whole is there. */
+    void (*want)(void *ctx, uint64_t job, uint64_t offset, uint64_t length);
+    /* It does no more: it goes on, has ended or was cancelled. */
+    void (*unwant)(void *ctx, uint64_t job);
 };
 
 /* A process for the film: `film` and `map` (-1 = whole) are borrowed (duplicated). `plan` may be

@@ -16,8 +16,18 @@ struct media_job *media_job_find(struct media *media, uint64_t id)
     return job;
 }
 
+void media_job_unwant(struct media *media, struct media_job *job)
+{
+    if (job->want_length == 0)
+        return;
+    job->want_length = 0;
+    if (!media->is_closed)
+        media->events.unwant(media->ctx, job->id);
+}
+
 static void unlink_job(struct media *media, struct media_job *job)
 {
+    media_job_unwant(media, job);
     for (struct media_job **at = &media->jobs; *at != NULL; at = &(*at)->next) {
         if (*at != job)
             continue;
@@ -143,6 +153,7 @@ void media_cancel(struct media *media, uint64_t id)
         return;
     }
     job->is_cancelled = true;
+    media_job_unwant(media, job);
     struct wire_message message = {.kind = WIRE_CANCEL, .cancel = {.job = id}};
     channel_send(media->channel, &message);
 }
@@ -281,7 +292,7 @@ bool media_job_message(struct media *media, const struct wire_message *message, 
         return why_set(why, ERR_BAD_INPUT, NULL, "no such job") == OK;
     job->is_begun = true;
     job->heard_ms = clock_mono_ms();
-    job->want_length = 0;
+    media_job_unwant(media, job);
     bool is_right = true;
     if (message->kind == WIRE_PIECES)
         is_right = take_pieces(media, job, &message->pieces, why);

@@ -133,5 +133,7 @@ void media_job_fail_all(struct media *media, enum err kind, const struct why *wh
 void media_job_drop_all(struct media *media);
 
 /* media_watch.c */
+/* The job sleeps for nothing any more. */
+void media_job_unwant(struct media *media, struct media_job *job);
 bool media_range_is_here(const struct media *media, uint64_t offset, uint64_t length);
 void media_watch_start(struct media *media);

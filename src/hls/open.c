@@ -40,6 +40,17 @@ static void file_fini(struct hls_file *file)
     mem_free(file->path);
     mem_free(file->plan);
     mem_free(file->first);
+    source_unref(&file->source);
+}
+
+/* What is still on its way has its source already. */
+static enum err open_source(struct hls_file *file, struct source **out, struct why *why)
+{
+    if (file->source == NULL)
+        return source_open_local(file->path, out, why);
+    *out = file->source;
+    file->source = NULL;
+    return OK;
 }
 
 static void work(void *arg)
@@ -49,7 +60,7 @@ static void work(void *arg)
     struct hls_file file = {0};
     opening->kind = library->find(library->ctx, opening->id, &file, &opening->why);
     if (opening->kind == OK)
-        opening->kind = source_open_local(file.path, &opening->source, &opening->why);
+        opening->kind = open_source(&file, &opening->source, &opening->why);
     else if (opening->kind == ERR_NOT_FOUND && opening->why.text[0] == '\0')
         why_set(&opening->why, ERR_NOT_FOUND, NULL, "there is no such file");
     if (opening->kind == OK)
@@ -107,7 +118,7 @@ static void open_alone(void *arg)
     opening->kind = library->find(library->ctx, opening->ask->file, &file, &opening->why);
     /* What cannot be played can still be had as it is. */
     if (opening->kind == OK || (opening->kind == ERR_BAD_MEDIA && file.path != NULL))
-        opening->kind = source_open_local(file.path, &opening->source, &opening->why);
+        opening->kind = open_source(&file, &opening->source, &opening->why);
     opening->path = file.path;
     file.path = NULL;
     file_fini(&file);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "hls/hub.h"
 #include "hls/open.h"
+#include "hls/wants.h"
 
 enum {
     RETRY_MS = 250,        /* looks for a free process */
@@ -22,6 +23,7 @@ struct planner {
     char label[FILM_ID_SIZE];
     struct planner_job job;
     struct media *media; /* NULL: none, or dead */
+    struct wants *wants; /* with media */
     int out;
     unsigned deaths;
     int64_t begun_ms;
@@ -42,6 +44,7 @@ static void close_media(struct planner *planner)
 {
     if (planner->media == NULL)
         return;
+    wants_free(&planner->wants);
     media_close(&planner->media);
     atomic_fetch_sub(&planner->hls->counters.processes, 1);
 }
@@ -160,6 +163,7 @@ static void on_died(void *ctx, const struct why *why)
     struct planner *planner = ctx;
     struct why said = {0};
     planner->media = NULL;
+    wants_free(&planner->wants);
     atomic_fetch_sub(&planner->hls->counters.processes, 1);
     atomic_fetch_add(&planner->hls->counters.deaths, 1);
     if (planner->is_stopped || planner->is_over)
@@ -173,11 +177,19 @@ static void on_died(void *ctx, const struct why *why)
     uv_timer_start(&planner->retry, on_retry, 0, 0);
 }
 
-static void on_want(void *ctx UNUSED, uint64_t offset UNUSED, uint64_t length UNUSED)
+static void on_want(void *ctx, uint64_t job, uint64_t offset, uint64_t length)
 {
+    struct planner *planner = ctx;
+    wants_add(planner->wants, job, offset, length);
 }
 
-static const struct media_events events = {.died = on_died, .want = on_want};
+static void on_unwant(void *ctx, uint64_t job)
+{
+    struct planner *planner = ctx;
+    wants_drop(planner->wants, job);
+}
+
+static const struct media_events events = {.died = on_died, .want = on_want, .unwant = on_unwant};
 static const struct media_job_events job_events = {
     .progress = on_progress, .done = on_done, .failed = on_failed};
 
@@ -194,6 +206,7 @@ static enum err begin(struct planner *planner, struct why *why)
     if (kind != OK)
         return why_set(why, kind, NULL, "no media process is free");
     atomic_fetch_add(&planner->hls->counters.processes, 1);
+    planner->wants = wants_new(source, planner->media, planner->hls->mailbox);
     media_plan(planner->media, planner->job.scan, planner->out, &job_events, planner);
     return OK;
 }

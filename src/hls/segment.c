@@ -185,6 +185,7 @@ void segment_append(struct segment *segment, const struct media_piece *pieces, s
     }
     if (part_end && !segment->view.has_part) {
         segment->view.has_part = true;
+        segment->view.part_pieces = segment->view.pieces;
         segment->view.part_ms = clock_mono_ms();
     }
     wake_listeners(segment);

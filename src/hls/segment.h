@@ -26,6 +26,7 @@ struct segment_view {
     enum err kind;              /* of a failure; AGAIN: it is being made anew, ask again */
     size_t pieces;              /* so far */
     bool has_part;              /* the first moof + mdat is whole */
+    size_t part_pieces;         /* how many pieces that is */
     uint64_t bytes;             /* of all pieces so far; the body's length when done */
     int64_t part_ms;            /* clock_mono_ms of the first whole part; 0 = none yet */
     char tag[SEGMENT_TAG_SIZE]; /* strong ETag of a done one, with its quotes */

@@ -37,8 +37,9 @@ struct hold {
     int rendition;
     struct segment *segment;
     struct segment_listener *listener;
-    struct send *send; /* NULL: not begun, or over */
-    bool is_given;     /* the segment's own bytes are being sent */
+    struct source_wait *wait; /* for the first part's bytes of a source that fills */
+    struct send *send;        /* NULL: not begun, or over */
+    bool is_given;            /* the segment's own bytes are being sent */
     bool is_gone;
     uv_timer_t timer;
 };
@@ -54,6 +55,7 @@ static void forget_segment(struct hold *hold)
 {
     if (hold->segment != NULL)
         segment_unlisten(hold->segment, &hold->listener);
+    source_unwant(&hold->wait);
     segment_unref(&hold->segment);
 }
 
@@ -237,6 +239,52 @@ static void hear_failure(struct hold *hold, enum err kind)
     ask_again(hold);
 }
 
+static void look(void *ctx);
+
+static void on_ready(void *ctx, enum err kind, const struct why *why)
+{
+    struct hold *hold = ctx;
+    source_unwant(&hold->wait);
+    if (kind == OK)
+        look(hold);
+    else
+        fail(hold, kind, why);
+}
+
+/* What of the source the first part is made of: from its first extent to the end of its last. False:
+ * nothing. */
+static bool part_span(struct segment *segment, size_t count, struct span *out)
+{
+    bool has_any = false;
+    struct media_piece piece;
+    for (size_t i = 0; i < count && segment_pieces(segment, i, &piece, 1) == 1; i++) {
+        if (!piece.is_source)
+            continue;
+        uint64_t end = piece.offset + piece.length;
+        out->begin = !has_any || piece.offset < out->begin ? piece.offset : out->begin;
+        out->end = !has_any || end > out->end ? end : out->end;
+        has_any = true;
+    }
+    return has_any;
+}
+
+/* A copy is sent when the bytes of its first part are there, as a transcode is when that is made
+ * (decision 15): until then it is held. */
+static bool is_part_here(struct hold *hold, const struct segment_view *view)
+{
+    struct span span;
+    struct source *source = hold->film->source;
+    if (hold->wait != NULL)
+        return false;
+    if (source_has(source, 0, source_size(source)))
+        return true;
+    if (!view->has_part || !part_span(hold->segment, view->part_pieces, &span) ||
+        source_has(source, span.begin, span.end - span.begin))
+        return true;
+    hold->wait = source_want(source, &span, SOURCE_NOW, hold->mailbox, on_ready, hold);
+    return false;
+}
+
 static void look(void *ctx)
 {
     struct hold *hold = ctx;
@@ -252,6 +300,8 @@ static void look(void *ctx)
         return;
     }
     if (!view.has_part && !is_done)
+        return;
+    if (source_is_unchanged(hold->film->source) && !hold->is_head && !is_part_here(hold, &view))
         return;
     if (!source_is_unchanged(hold->film->source))
         fail(hold, why_set(&why, ERR_GONE, NULL, "the file changed while it was open"), &why);
@@ -306,7 +356,7 @@ static void on_hold_end(uv_timer_t *timer)
     if (hold->is_native && !hold->is_text && hold->film != NULL && hold->segment != NULL) {
         struct segment_view view;
         segment_look(hold->segment, &view);
-        if (view.has_part)
+        if (view.has_part && hold->wait == NULL)
             send_growing(hold);
         else
             send_early(hold);

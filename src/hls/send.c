@@ -34,6 +34,7 @@ struct send {
     struct segment *segment;
     struct source *source;
     struct segment_listener *listener;
+    struct source_wait *wait; /* for bytes that are still to come */
     uv_timer_t timer;
     bool is_pulled;  /* the client can take more */
     bool is_reading; /* the pool has the fields below in hand */
@@ -78,6 +79,7 @@ static void on_gone(void *ctx)
     send->options.gone = NULL;
     if (send->segment != NULL)
         segment_unlisten(send->segment, &send->listener);
+    source_unwant(&send->wait);
     uv_close((uv_handle_t *) &send->timer, on_timer_closed);
 }
 
@@ -105,7 +107,7 @@ static enum err read_piece(struct send *send, const struct media_piece *piece, u
     if (!piece->is_source)
         return may_sleep ? segment_read(send->segment, into, size, offset, got)
                          : segment_read_now(send->segment, into, size, offset, got);
-    if (send->source == NULL || !source_has(send->source, offset, size))
+    if (send->source == NULL || offset + size > source_size(send->source))
         return ERR_GONE;
     return may_sleep ? source_read(send->source, into, size, offset, got)
                      : source_read_now(send->source, into, size, offset, got);
@@ -162,10 +164,51 @@ static void write_filled(struct send *send, bool is_last)
     stream_write(send->stream, send->buffer, size, is_last);
 }
 
+static void give_buffer_back(struct send *send)
+{
+    send_budget_give(send->hls->budget, &send->buffer, send->buffer_size);
+}
+
+static void on_ready(void *ctx, enum err kind, const struct why *why)
+{
+    struct send *send = ctx;
+    source_unwant(&send->wait);
+    if (kind == OK) {
+        go_on(send);
+        return;
+    }
+    log_warning("send.given_up", log_err(kind), log_str("why", why->text));
+    send_break(send);
+}
+
+/* The next bytes are still to come: no buffer is held meanwhile (decision 17). */
+static void wait_for_source(struct send *send)
+{
+    enum { AT_ONCE = 1024 * 1024 };
+    struct media_piece piece;
+    if (segment_pieces(send->segment, send->piece, &piece, 1) == 0 || !piece.is_source) {
+        send_break(send); /* of what else could it be missing? */
+        return;
+    }
+    uint64_t end = piece.offset + piece.length;
+    struct span next = {piece.offset + send->skip, end};
+    if (next.end - next.begin > AT_ONCE)
+        next.end = next.begin + AT_ONCE;
+    if (send->remaining < next.end - next.begin)
+        next.end = next.begin + send->remaining;
+    give_buffer_back(send);
+    send->wait = source_want(send->source, &next, SOURCE_NOW, send->mailbox, on_ready, send);
+}
+
 static void after_read(struct send *send)
 {
     struct segment_view view;
-    if (send->read_kind != OK && (send->read_kind != ERR_AGAIN || send->filled == 0)) {
+    if (send->read_kind == ERR_NOT_FOUND && send->filled == 0) {
+        wait_for_source(send);
+        return;
+    }
+    bool is_short = send->read_kind == ERR_AGAIN || send->read_kind == ERR_NOT_FOUND;
+    if (send->read_kind != OK && (!is_short || send->filled == 0)) {
         log_warning("send.read", log_err(send->read_kind));
         send_break(send);
         return;
@@ -214,11 +257,6 @@ static void on_retry(uv_timer_t *timer)
     go_on(timer->data);
 }
 
-static void give_buffer_back(struct send *send)
-{
-    send_budget_give(send->hls->budget, &send->buffer, send->buffer_size);
-}
-
 /* False: the budget is spent, or there is no need. */
 static bool have_buffer(struct send *send)
 {
@@ -261,7 +299,7 @@ static void go_on(struct send *send)
 {
     struct segment_view view;
     if (!send->is_pulled || send->is_reading || send->is_broken || send->is_last ||
-        send->stream == NULL || send->segment == NULL)
+        send->stream == NULL || send->segment == NULL || send->wait != NULL)
         return;
     segment_look(send->segment, &view);
     if (view.state == SEGMENT_FAILED)

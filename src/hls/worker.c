@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hls/hub.h"
+#include "hls/wants.h"
 
 static void on_died(void *ctx, const struct why *why)
 {
@@ -12,6 +13,7 @@ static void on_died(void *ctx, const struct why *why)
     struct room *room = worker->room;
     struct hls *hls = worker->hls;
     worker->media = NULL;
+    wants_free(&worker->wants);
     atomic_fetch_sub(&hls->counters.processes, 1);
     atomic_fetch_add(&hls->counters.deaths, 1);
     if (room == NULL)
@@ -33,12 +35,19 @@ static void on_died(void *ctx, const struct why *why)
     job_schedule(room);
 }
 
-/* Files that are whole want nothing. */
-static void on_want(void *ctx UNUSED, uint64_t offset UNUSED, uint64_t length UNUSED)
+static void on_want(void *ctx, uint64_t job, uint64_t offset, uint64_t length)
 {
+    struct worker *worker = ctx;
+    wants_add(worker->wants, job, offset, length);
 }
 
-static const struct media_events events = {.died = on_died, .want = on_want};
+static void on_unwant(void *ctx, uint64_t job)
+{
+    struct worker *worker = ctx;
+    wants_drop(worker->wants, job);
+}
+
+static const struct media_events events = {.died = on_died, .want = on_want, .unwant = on_unwant};
 
 static enum err open_media(struct worker *worker, struct why *why)
 {
@@ -48,15 +57,17 @@ static enum err open_media(struct worker *worker, struct why *why)
         media_open(worker->hls->host, source_fd(film->source), source_map_fd(film->source),
                    source_size(film->source), film->plan_bytes, film->plan_size, film->id,
                    worker->room->deaths >= DEATHS_BEFORE_EXEC, &events, worker, &worker->media);
-    if (kind == OK)
+    if (kind == OK) {
         atomic_fetch_add(&worker->hls->counters.processes, 1);
-    else if (kind == ERR_BUSY)
+        worker->wants = wants_new(film->source, worker->media, worker->hls->mailbox);
+    } else if (kind == ERR_BUSY) {
         why_set(why, kind, NULL,
                 media_host_is_alive(worker->hls->host)
                     ? "as many films are being prepared as this server allows"
                     : "the media process is being started again");
-    else
+    } else {
         why_set(why, kind, NULL, "no media process can be started");
+    }
     return kind;
 }
 
@@ -87,6 +98,7 @@ static void end(void *arg)
 {
     struct worker *worker = arg;
     if (worker->media != NULL) {
+        wants_free(&worker->wants);
         media_close(&worker->media);
         atomic_fetch_sub(&worker->hls->counters.processes, 1);
     }

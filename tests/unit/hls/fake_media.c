@@ -70,6 +70,8 @@ void media_close(struct media **media)
 {
     struct media_host *host = (*media)->host;
     for (unsigned i = 0; i < host->job_count; i++)
+        host->jobs[i].is_waiting &= host->jobs[i].media != *media; /* it says nothing any more */
+    for (unsigned i = 0; i < host->job_count; i++)
         if (host->jobs[i].media == *media)
             fake_fail(&host->jobs[i], ERR_CANCELLED, "the film was closed");
     end(*media);
@@ -108,6 +110,7 @@ uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int 
 
 static void over(struct fake_job *job)
 {
+    fake_unwant(job);
     job->media = NULL;
     fd_close(&job->out);
 }
@@ -200,6 +203,24 @@ void fake_progress(struct fake_job *job, double fraction)
 {
     if (job->events.progress != NULL)
         job->events.progress(job->ctx, fraction);
+}
+
+void media_have(struct media *media)
+{
+    media->host->haves++;
+}
+
+void fake_want(struct fake_job *job, uint64_t offset, uint64_t length)
+{
+    job->is_waiting = true;
+    job->media->events.want(job->media->ctx, job->id, offset, length);
+}
+
+void fake_unwant(struct fake_job *job)
+{
+    if (job->is_waiting)
+        job->media->events.unwant(job->media->ctx, job->id);
+    job->is_waiting = false;
 }
 
 void fake_die(struct media *media, const char *words)

@@ -11,7 +11,8 @@ struct fake_job {
     struct media *media; /* NULL: over */
     uint64_t id;
     bool is_plan, scan;
-    bool is_bytes; /* odd renditions: transcodes, all of it in the out file */
+    bool is_waiting; /* it said want */
+    bool is_bytes;   /* odd renditions: transcodes, all of it in the out file */
     uint32_t rendition, n;
     uint64_t size; /* of the out file */
     int out;
@@ -23,7 +24,7 @@ struct media_host {
     unsigned limit, open, opened, fresh; /* processes */
     bool is_dead;
     struct fake_job jobs[FAKE_JOBS]; /* in the order asked */
-    unsigned job_count, cancelled;
+    unsigned job_count, cancelled, haves;
     uint64_t ids;
 };
 
@@ -47,5 +48,8 @@ void fake_plan(struct fake_job *job, const uint8_t *bytes, size_t size);
 /* What the next plan should know. */
 void fake_verdict(struct fake_job *job, const char *words);
 void fake_progress(struct fake_job *job, double fraction);
+/* It sleeps until these bytes of the source are there; and does no more. */
+void fake_want(struct fake_job *job, uint64_t offset, uint64_t length);
+void fake_unwant(struct fake_job *job);
 /* Its process dies, with all jobs in hand. */
 void fake_die(struct media *media, const char *words);

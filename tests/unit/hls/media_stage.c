@@ -24,7 +24,7 @@ static void on_died(void *ctx, const struct why *why)
     stage->media = NULL;
 }
 
-static void on_want(void *ctx, uint64_t offset, uint64_t length)
+static void on_want(void *ctx, uint64_t job UNUSED, uint64_t offset, uint64_t length)
 {
     struct stage *stage = ctx;
     stage->wants++;
@@ -81,7 +81,13 @@ static void on_failed(void *ctx, enum err kind, const struct why *why)
     heard->why = *why;
 }
 
-const struct media_events stage_media_events = {on_died, on_want};
+static void on_unwant(void *ctx, uint64_t job UNUSED)
+{
+    struct stage *stage = ctx;
+    stage->unwants++;
+}
+
+const struct media_events stage_media_events = {on_died, on_want, on_unwant};
 const struct media_job_events stage_job_events = {on_pieces, on_progress, on_verdict, on_done,
                                                   on_failed};
 

@@ -20,7 +20,7 @@ struct stage {
     bool is_dead;
     struct why death;
     uint64_t want_at, want_length;
-    unsigned wants;
+    unsigned wants, unwants;
 };
 
 struct heard {

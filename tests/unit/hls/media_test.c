@@ -406,6 +406,7 @@ static void waits_for_bytes(void **state)
     media_have(stage->media);
     run_until_end(stage, &heard);
     fake_assert_segment(&heard, FAKE_SOUND, FAKE_BAD);
+    assert_true(stage->unwants > 0);
     heard_fini(&heard);
 }
 
@@ -420,7 +421,9 @@ static void cancels_who_waits(void **state)
     ask(stage, &waits, FAKE_SOUND, FAKE_BAD);
     while (stage->wants == 0)
         uv_run(&stage->loop, UV_RUN_ONCE);
+    assert_int_equal(stage->unwants, 0);
     media_cancel(stage->media, waits.id);
+    assert_int_equal(stage->unwants, 1);
     ask(stage, &next, FAKE_SOUND, 0);
     run_until_end(stage, &next);
     fake_assert_segment(&next, FAKE_SOUND, 0);

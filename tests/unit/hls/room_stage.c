@@ -28,6 +28,8 @@ static enum err library_find(void *ctx, const char *id, struct hls_file *out, st
     pthread_mutex_lock(&stage->lock);
     out->path = mem_strdup(stage->films[film]);
     out->identity = stage->identities[film];
+    if (film == 0 && stage->sparse != NULL)
+        out->source = source_ref(stage->sparse);
     if (stage->plans[film] != NULL) {
         out->plan = mem_dup(stage->plans[film], stage->plan_sizes[film]);
         out->plan_size = stage->plan_sizes[film];
@@ -80,6 +82,30 @@ void stage_with_plan(struct stage *stage, int film)
     mem_free(stage->plans[film]);
     plan_write(plan, &stage->plans[film], &stage->plan_sizes[film]);
     pthread_mutex_unlock(&stage->lock);
+}
+
+static void on_wake(void *ctx)
+{
+    struct stage *stage = ctx;
+    pthread_mutex_lock(&stage->lock);
+    stage->fetches++;
+    pthread_mutex_unlock(&stage->lock);
+}
+
+void stage_with_sparse(struct stage *stage)
+{
+    const struct source_filler filler = {.ctx = stage, .wake = on_wake};
+    struct source *source = NULL;
+    int fd = open(stage->films[0], O_RDONLY | O_CLOEXEC);
+    assert_int_equal(source_new_sparse(&fd, &stage->identities[0], &filler, &source), OK);
+    pthread_mutex_lock(&stage->lock);
+    stage->sparse = source;
+    pthread_mutex_unlock(&stage->lock);
+}
+
+void stage_fill(struct stage *stage, uint64_t begin, uint64_t end)
+{
+    source_fill(stage->sparse, &(struct span){begin, end});
 }
 
 static void add_film(struct stage *stage, int film)
@@ -147,6 +173,7 @@ int stage_tear_down(void **state)
         mem_free(stage->plans[i]);
     }
     mem_free(stage->first);
+    source_unref(&stage->sparse);
     pthread_mutex_destroy(&stage->lock);
     mem_free(stage);
     return 0;
@@ -287,6 +314,9 @@ static void act_on(struct fake_job *job, struct stage *stage, const struct actio
             fake_part(job);
             fake_done(job);
         }
+        break;
+    case ACT_WANT:
+        fake_want(job, 70000, 1);
         break;
     case ACT_JUDGE:
         fake_verdict(job, "the key is none to start from");

@@ -25,9 +25,11 @@ struct stage {
     size_t first_size;
     struct source_identity identities[2];
     unsigned kept;
-    bool lacks_index;  /* the plan of a film that is not scanned wants_scan */
-    unsigned progress; /* how often the library heard of it */
-    double fraction;   /* what it heard last */
+    struct source *sparse; /* NULL, or what "a" is: a source that fills */
+    unsigned fetches;      /* how often its filler was woken */
+    bool lacks_index;      /* the plan of a film that is not scanned wants_scan */
+    unsigned progress;     /* how often the library heard of it */
+    double fraction;       /* what it heard last */
 };
 
 struct asked {
@@ -48,6 +50,10 @@ int stage_tear_down(void **state);
 void stage_without_plan(struct stage *stage, int film);
 /* It has the usual one. */
 void stage_with_plan(struct stage *stage, int film);
+/* "a" is still on its way: nothing of it is there. */
+void stage_with_sparse(struct stage *stage);
+/* Bytes of it come. */
+void stage_fill(struct stage *stage, uint64_t begin, uint64_t end);
 /* What `film` is made from is what the plan of "a" replaced. */
 void stage_with_first(struct stage *stage, const struct film *film);
 
@@ -63,8 +69,8 @@ enum err stage_answer(struct asked *asked, unsigned count);
 /* Waits until the segment it was answered with is in this state. */
 void stage_until(struct asked *asked, enum segment_state state);
 
-/* Waits for the job, then does it. A part of a plan: a sign of life, then that a quarter is read. */
-enum stage_act { ACT_NOTHING, ACT_PART, ACT_DONE, ACT_GONE, ACT_BAD, ACT_DIE, ACT_JUDGE };
+/* Waits for the job, then does it. WANT: the byte 70000 of the source. A part of a plan: a sign of life, then that a quarter is read. */
+enum stage_act { ACT_NOTHING, ACT_PART, ACT_DONE, ACT_GONE, ACT_BAD, ACT_DIE, ACT_JUDGE, ACT_WANT };
 void stage_act(struct stage *stage, enum stage_act act, uint32_t rendition, uint32_t n);
 void stage_plan(struct stage *stage, enum stage_act act);
 bool stage_has_job(struct stage *stage, uint32_t rendition, uint32_t n);

@@ -359,6 +359,54 @@ static void who_leaves_may_come_back(void **state)
     stage_close(&asked);
 }
 
+static unsigned haves(struct stage *stage)
+{
+    stage_settle(stage);
+    return stage->host->haves;
+}
+
+/* Decision 18: what a process sleeps for is fetched, and it hears when something came. */
+static void what_a_process_waits_for_is_wanted(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    struct source_wanted wanted[2];
+    stage_with_sparse(stage);
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 0, "");
+    stage_act(stage, ACT_WANT, VIDEO_720P, 0);
+    assert_int_equal(source_wants(stage->sparse, wanted, 2), 1);
+    assert_true(wanted[0].span.begin == 65536 && wanted[0].span.end == 100000);
+    assert_int_equal(wanted[0].urgency, SOURCE_NOW);
+    assert_int_equal(haves(stage), 0);
+    stage_fill(stage, 0, 65536);
+    assert_int_equal(haves(stage), 1);
+    assert_int_equal(source_wants(stage->sparse, wanted, 2), 1);
+    stage_fill(stage, 65536, 100000);
+    assert_int_equal(haves(stage), 2);
+    assert_int_equal(source_wants(stage->sparse, wanted, 2), 0);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 0);
+    assert_int_equal(stage_answer(&asked, 1), OK);
+    stage_close(&asked);
+}
+
+static void what_nobody_waits_for_is_wanted_no_more(void **state)
+{
+    struct stage *stage = *state;
+    static const enum stage_act ends[] = {ACT_DONE, ACT_DIE};
+    struct source_wanted wanted[2];
+    stage_with_sparse(stage);
+    for (uint32_t n = 0; n < 2; n++) {
+        struct asked asked;
+        stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", n, "");
+        stage_act(stage, ACT_WANT, VIDEO_720P, n);
+        assert_int_equal(source_wants(stage->sparse, wanted, 2), 1);
+        stage_act(stage, ends[n], VIDEO_720P, n);
+        stage_settle(stage);
+        assert_int_equal(source_wants(stage->sparse, wanted, 2), 0);
+        stage_close(&asked);
+    }
+}
+
 /* Decision 4. */
 static void a_look_starts_nothing(void **state)
 {
@@ -492,6 +540,8 @@ int main(void)
         TEST(encoders_keep_ahead_and_give_way),
         TEST(variants_of_one_segment_run_together),
         TEST(who_leaves_may_come_back),
+        TEST(what_a_process_waits_for_is_wanted),
+        TEST(what_nobody_waits_for_is_wanted_no_more),
         TEST(a_look_starts_nothing),
         TEST(idle_processes_make_room),
         TEST(transcodes_outlive_their_room),

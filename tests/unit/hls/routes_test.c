@@ -527,6 +527,99 @@ static void the_original_comes_in_ranges(void **state)
     drop(&answer);
 }
 
+/* Decision 15: a copy of which the bytes are still to come is held as what is still to be made. */
+static void a_copy_is_held_until_its_first_bytes_are_there(void **state)
+{
+    struct server *server = *state;
+    struct answer answer;
+    stage_with_sparse(server->stage);
+    int fd = request(server, "GET", "/hls/a/video-copy/1.m4s?client=mse", "");
+    stage_act(server->stage, ACT_DONE, VIDEO_COPY, 1);
+    usleep(200 * 1000);
+    assert_int_equal(recv(fd, &answer, 1, MSG_DONTWAIT), -1); /* not a word */
+    stage_fill(server->stage, 0, 65536);
+    read_answer(fd, false, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_true(answer.is_whole);
+    assert_int_equal(answer.body.length, 110);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal((uint8_t) answer.body.at[10 + i], (uint8_t) ((100 + i) * 7));
+    drop(&answer);
+}
+
+static void what_does_not_come_is_503(void **state)
+{
+    struct server *server = *state;
+    struct answer answer;
+    struct source_wanted wanted[2];
+    stage_with_sparse(server->stage);
+    int fd = request(server, "GET", "/hls/a/video-copy/1.m4s?client=mse", "");
+    stage_act(server->stage, ACT_DONE, VIDEO_COPY, 1);
+    read_answer(fd, false, &answer);
+    assert_int_equal(answer.status, 503);
+    assert_non_null(header(&answer, "retry-after"));
+    assert_int_equal(source_wants(server->stage->sparse, wanted, 2), 0);
+    drop(&answer);
+}
+
+/* A native player hears headers and a heartbeat meanwhile. */
+static void native_players_hear_a_heartbeat_while_bytes_come(void **state)
+{
+    struct server *server = *state;
+    struct answer answer;
+    stage_with_sparse(server->stage);
+    int fd = request(server, "GET", "/hls/a/video-copy/1.m4s?client=native", "");
+    stage_act(server->stage, ACT_DONE, VIDEO_COPY, 1);
+    usleep(1300 * 1000);
+    stage_fill(server->stage, 0, 100000);
+    read_answer(fd, false, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_true(answer.is_whole);
+    assert_memory_equal(answer.body.at + 4, "styp", 4);
+    assert_memory_equal(answer.body.at + 32, "free", 4);
+    assert_true(answer.body.length > 28 + 8 + 100);
+    assert_int_equal((uint8_t) answer.body.at[answer.body.length - 1], (uint8_t) (199 * 7));
+    drop(&answer);
+}
+
+static void the_original_comes_as_it_arrives(void **state)
+{
+    struct server *server = *state;
+    struct answer answer;
+    struct source_wanted wanted[2];
+    stage_with_sparse(server->stage);
+    int fd = request(server, "GET", "/api/v1/files/a/raw", "");
+    for (int i = 0; i < 5000 && source_wants(server->stage->sparse, wanted, 2) == 0; i++)
+        usleep(1000);
+    assert_int_equal(wanted[0].span.begin, 0);
+    stage_fill(server->stage, 0, 65536);
+    usleep(50 * 1000);
+    stage_fill(server->stage, 65536, 100000);
+    read_answer(fd, false, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_true(answer.is_whole);
+    assert_int_equal(answer.body.length, 100000);
+    for (size_t i = 0; i < 100000; i++)
+        assert_int_equal((uint8_t) answer.body.at[i], (uint8_t) (i * 7));
+    drop(&answer);
+}
+
+static void a_body_that_will_never_be_whole_is_broken(void **state)
+{
+    struct server *server = *state;
+    struct answer answer;
+    struct why why = {0};
+    stage_with_sparse(server->stage);
+    stage_fill(server->stage, 0, 65536);
+    int fd = request(server, "GET", "/api/v1/files/a/raw", "");
+    usleep(50 * 1000);
+    why_set(&why, ERR_GONE, NULL, "the download was taken away");
+    source_fail(server->stage->sparse, ERR_GONE, &why);
+    read_answer(fd, false, &answer);
+    assert_false(answer.is_whole);
+    drop(&answer);
+}
+
 static void a_film_that_is_still_looked_at_is_503(void **state)
 {
     struct server *server = *state;
@@ -559,6 +652,11 @@ int main(void)
         TEST(clients_that_leave_leave_nothing),
         TEST(init_segments_come_from_the_plan),
         TEST(the_original_comes_in_ranges),
+        TEST(a_copy_is_held_until_its_first_bytes_are_there),
+        TEST(what_does_not_come_is_503),
+        TEST(native_players_hear_a_heartbeat_while_bytes_come),
+        TEST(the_original_comes_as_it_arrives),
+        TEST(a_body_that_will_never_be_whole_is_broken),
         TEST(a_film_that_is_still_looked_at_is_503),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a media process sleeps for in a source that fills: its WANTs become the source's, and it hears
+ * HAVE when something came (decision 18). A job sleeps for one range at a time.
+ * Threads: the hub's loop. */
+#pragma once
+
+#include "base/mailbox.h"
+#include "hls/media.h"
+#include "source/source.h"
+
+struct wants;
+
+/* Borrows `media`, which ends after it. */
+struct wants *wants_new(struct source *source, struct media *media, struct mailbox *mailbox);
+/* NULL is accepted; *wants is NULL afterwards. */
+void wants_free(struct wants **wants);
+/* In place of what the job wanted before. */
+void wants_add(struct wants *wants, uint64_t job, uint64_t offset, uint64_t length);
+/* The job sleeps no more. */
+void wants_drop(struct wants *wants, uint64_t job);
