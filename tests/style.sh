@@ -53,6 +53,7 @@ only() { # only HEADER-PATTERN WHERE
 }
 only 'h2o' 'src/http/'
 only 'sqlite3' 'src/store/'
+only 'curl' 'src/fetch/'
 only 'libav|libsw' 'segments/'
 only 'yaml' 'src/config\.c'
 only 'seccomp' 'segments/'
