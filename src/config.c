@@ -62,6 +62,9 @@ static const struct setting settings[] = {
     {"hls.idle_s", NUMBER, AT(hls.idle_s), "60", 1, 86400, NULL},
     {"hls.hold_ms", NUMBER, AT(hls.hold_ms), "20000", 50, 60000, NULL},
     {"hls.heartbeat_ms", NUMBER, AT(hls.heartbeat_ms), "2000", 50, 10000, NULL},
+    {"fetch.proxy", TEXT, AT(fetch.proxy), "", 0, 0, NULL},
+    {"fetch.allow", LIST, AT(fetch.allow), "", 0, 0, NULL},
+    {"fetch.ca_file", TEXT, AT(fetch.ca_file), "", 0, 0, NULL},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0] };
 

@@ -61,6 +61,11 @@ struct config {
         int64_t hold_ms;
         int64_t heartbeat_ms;
     } hls;
+    struct {
+        char *proxy;
+        struct config_list allow;
+        char *ca_file;
+    } fetch;
     char *data;
     char *log_level;
 };

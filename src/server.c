@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "fetch/fetch.h"
 #include "hls/hls.h"
 #include "http/http.h"
 #include "library/library.h"
@@ -36,6 +37,7 @@ struct server {
     struct auth *auth;
     struct library *library;
     struct hls *hls;
+    struct fetch *fetch;
     struct api *api;
     struct http *http;
 };
@@ -251,12 +253,27 @@ static enum err start_hls(struct server *server, struct why *why)
     return OK;
 }
 
+static enum err start_fetch(struct server *server, struct why *why)
+{
+    const struct config *config = server->config;
+    char id[STORE_ID_SIZE];
+    store_new_id(id);
+    const struct fetch_options options = {
+        .id = id,
+        .proxy = set_or_null(config->fetch.proxy),
+        .allowed = (const char *const *) config->fetch.allow.items,
+        .ca_file = set_or_null(config->fetch.ca_file),
+    };
+    return fetch_start(&options, &server->fetch, why);
+}
+
 static enum err start_api(struct server *server, struct why *why)
 {
     const struct api_options options = {
         .store = server->store,
         .auth = server->auth,
         .library = server->library,
+        .fetch = server->fetch,
         .sandbox = media_host_sandbox(server->host),
         .base_path = server->config->http.base_path,
     };
@@ -307,6 +324,8 @@ static enum err start_all(struct server *server, const struct media_options *med
     if (err == OK)
         err = start_library(server, why);
     if (err == OK)
+        err = start_fetch(server, why);
+    if (err == OK)
         err = start_api(server, why);
     if (err == OK)
         err = start_hls(server, why);
@@ -328,6 +347,7 @@ static void stop_all(struct server *server)
         library_stop(server->library);
     if (server->api != NULL)
         api_stop(server->api);
+    fetch_stop(&server->fetch);
     http_stop(&server->http, 0);
     hls_stop(&server->hls);
     library_free(&server->library);

@@ -43,7 +43,7 @@ allow src/auth 'base|http|store'
 allow src/fetch 'base|http|source|store'
 allow src/library 'base|source|store|segments'
 allow src/hls 'base|http|source|segments'
-allow src/api 'base|http|source|store|auth|library|hls|segments'
+allow src/api 'base|http|source|store|auth|library|hls|fetch|segments'
 allow segments 'base|segments'
 
 # One library, one folder.

@@ -43,6 +43,8 @@ static const struct http_route ROUTES[] = {
     {.method = "PUT", .path = "/api/v1/playback/{id}", .body = JSON, .handler = playback_put},
     {.method = "DELETE", .path = "/api/v1/playback/{id}", .handler = playback_delete},
     {.method = "GET", .path = "/api/v1/events", .handler = events_get},
+    {.method = "GET", .path = "/stream", .flags = ROUTE_OUTWARD, .handler = stream_get},
+    {.method = "GET", .path = "/api/validate", .flags = ROUTE_OUTWARD, .handler = validate_get},
 };
 
 static void raw_get(struct request *request, void *ctx)
@@ -89,6 +91,7 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->store = options->store;
     api->auth = options->auth;
     api->library = options->library;
+    api->fetch = options->fetch;
     api->sandbox = mem_strdup(options->sandbox != NULL ? options->sandbox : "");
     api->base_path = mem_strdup(options->base_path != NULL ? options->base_path : "");
     api->events = events_new();

@@ -11,6 +11,7 @@
 
 #include "auth/auth.h"
 #include "base/err.h"
+#include "fetch/fetch.h"
 #include "hls/hls.h"
 #include "http/http.h"
 #include "library/library.h"
@@ -22,6 +23,7 @@ struct api_options {
     struct store *store; /* all borrowed until api_free */
     struct auth *auth;
     struct library *library;
+    struct fetch *fetch;
     const char *sandbox;   /* the layers that guard media processes, joined by commas */
     const char *base_path; /* http.base_path; "" or "/films" */
 };

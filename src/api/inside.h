@@ -19,6 +19,7 @@ struct api {
     struct store *store;
     struct auth *auth;
     struct library *library;
+    struct fetch *fetch;
     char *sandbox, *base_path;
     struct pool *pool;
     struct events *events;
@@ -101,6 +102,8 @@ void playback_get(struct request *request, void *api);
 void playback_put(struct request *request, void *api);
 void playback_delete(struct request *request, void *api);
 void events_get(struct request *request, void *api);
+void stream_get(struct request *request, void *api);
+void validate_get(struct request *request, void *api);
 
 /* --- session.c --- */
 json_t *me_json(const struct http_user *user);

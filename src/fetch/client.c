@@ -146,6 +146,12 @@ static char *copy_or_null(const char *text)
     return text != NULL ? mem_strdup(text) : NULL;
 }
 
+bool fetch_is_ours(const struct fetch *fetch, struct slice via)
+{
+    const char *name = strrchr(fetch->via, ' ') + 1;
+    return via.length > 0 && memmem(via.at, via.length, name, strlen(name)) != NULL;
+}
+
 enum err fetch_start(const struct fetch_options *options, struct fetch **out, struct why *why)
 {
     struct str via = {0};

@@ -29,6 +29,7 @@ void transfer_unref(struct fetch_transfer *transfer)
     mem_free(transfer->location);
     mem_free(transfer->url);
     mem_free(transfer->origin);
+    mem_free(transfer->range);
     mem_free(transfer->if_range);
     mem_free(transfer);
 }
@@ -196,7 +197,9 @@ struct fetch_transfer *fetch_begin(struct fetch *fetch, const struct fetch_order
     transfer->origin = order->origin != NULL ? mem_strdup(order->origin) : NULL;
     transfer->if_range = order->if_range != NULL ? mem_strdup(order->if_range) : NULL;
     transfer->order.url = transfer->url;
+    transfer->range = order->range != NULL ? mem_strdup(order->range) : NULL;
     transfer->order.origin = transfer->origin;
+    transfer->order.range = transfer->range;
     transfer->order.if_range = transfer->if_range;
     pthread_mutex_init(&transfer->lock, NULL);
     TAILQ_INIT(&transfer->chunks);

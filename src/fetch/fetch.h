@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/mailbox.h"
+#include "base/str.h"
 #include "base/why.h"
 
 struct fetch;
@@ -57,8 +58,7 @@ struct fetch_order { /* copied */
     const char *url;
     const char *origin; /* "http://host:port": the URL must be of it; NULL: outside */
     bool is_head;
-    bool has_range;
-    uint64_t first, last; /* RFC 9110 14.1.2; last FETCH_UNKNOWN: to the end */
+    const char *range;    /* "0-99", "500-", "-10" (RFC 9110 14.1.2); NULL: all */
     const char *if_range; /* an ETag or a date; NULL: none */
     uint64_t limit_bytes; /* of the body as decoded; 0: none */
     int64_t total_ms;     /* 0: none */
@@ -67,6 +67,9 @@ struct fetch_order { /* copied */
     void *ctx;
     struct mailbox *mailbox;
 };
+/* Whether the Via header of a request names us: this server asked itself. Any thread. */
+bool fetch_is_ours(const struct fetch *fetch, struct slice via);
+
 /* Any thread. No callback runs inside the call. The caller's until fetch_end. */
 struct fetch_transfer *fetch_begin(struct fetch *fetch, const struct fetch_order *order);
 /* The rest on the mailbox's loop. */

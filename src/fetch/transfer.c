@@ -165,13 +165,9 @@ static void set_range(struct fetch_transfer *transfer)
 {
     const struct fetch_order *order = &transfer->order;
     struct str text = {0};
-    if (!order->has_range)
+    if (order->range == NULL)
         return;
-    str_printf(&text, "%llu-", (unsigned long long) order->first);
-    if (order->last != FETCH_UNKNOWN)
-        str_printf(&text, "%llu", (unsigned long long) order->last);
-    curl_easy_setopt(transfer->easy, CURLOPT_RANGE, str_text(&text));
-    str_clear(&text);
+    curl_easy_setopt(transfer->easy, CURLOPT_RANGE, order->range);
     if (order->if_range != NULL) {
         str_printf(&text, "If-Range: %s", order->if_range);
         transfer->headers = curl_slist_append(transfer->headers, str_text(&text));

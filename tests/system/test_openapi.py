@@ -154,6 +154,8 @@ def test_every_answer_is_as_described(folder):
         ask("DELETE", "/api/v1/session", 204)
         events(server, "library", enough=lambda heard: heard[-1][0] == "live")
         ask("GET", "/api/v1/events", 400)
+        ask("GET", "/stream?url=http://127.0.0.1/", 403)
+        ask("GET", "/api/validate?url=http://127.0.0.1/", 200)
         assert ask.seen | {("GET", "/api/v1/events")} == routes_of_document()
 
 

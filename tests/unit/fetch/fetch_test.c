@@ -362,9 +362,7 @@ static void a_range_says_where_it_stands(void **state)
     struct bed *bed = *state;
     struct asked asked;
     prepare(bed, &asked, "/range");
-    asked.order.has_range = true;
-    asked.order.first = 200;
-    asked.order.last = 299;
+    asked.order.range = "200-299";
     asked.order.if_range = "\"tag\"";
     assert_int_equal(get(&asked), OK);
     assert_int_equal(asked.head.status, 206);
