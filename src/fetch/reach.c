@@ -59,13 +59,19 @@ static struct address inner(const struct address *address, size_t at)
     return v4;
 }
 
+/* What it leads to. */
+static struct address unwrap(const struct address *address)
+{
+    if (is_in(address, "64:ff9b::/96")) /* NAT64: RFC 6052 2.1 */
+        return inner(address, 12);
+    if (is_in(address, "2002::/16")) /* 6to4: RFC 3056 2 */
+        return inner(address, 2);
+    return *address;
+}
+
 bool reach_is_global(const struct address *address)
 {
-    struct address target = *address;
-    if (is_in(address, "64:ff9b::/96")) /* NAT64: RFC 6052 2.1 */
-        target = inner(address, 12);
-    else if (is_in(address, "2002::/16")) /* 6to4: RFC 3056 2 */
-        target = inner(address, 2);
+    struct address target = unwrap(address);
     if (address_is_v4(&target))
         return !is_in_any(&target, closed_v4, sizeof closed_v4 / sizeof *closed_v4);
     return is_in(&target, "2000::/3") &&
@@ -75,13 +81,14 @@ bool reach_is_global(const struct address *address)
 bool reach_is_own(const struct address *address)
 {
     struct ifaddrs *all = NULL;
+    struct address target = unwrap(address);
     bool is_own = false;
     if (getifaddrs(&all) != 0)
         return true;
     for (const struct ifaddrs *at = all; at != NULL && !is_own; at = at->ifa_next) {
         struct address one;
         is_own = at->ifa_addr != NULL && address_from_sockaddr(at->ifa_addr, &one) == OK &&
-                 memcmp(&one, address, sizeof one) == 0;
+                 memcmp(&one, &target, sizeof one) == 0;
     }
     freeifaddrs(all);
     return is_own;

@@ -76,7 +76,6 @@ static void read_content_range(struct fetch_head *head, struct slice value)
 static void read_field(struct fetch_transfer *transfer, struct slice name, struct slice value)
 {
     struct fetch_head *head = &transfer->head;
-    uint64_t number;
     if (slice_is_nocase(name, "content-type"))
         set_text(&transfer->head_texts[TEXT_TYPE], value);
     else if (slice_is_nocase(name, "etag"))
@@ -89,15 +88,14 @@ static void read_field(struct fetch_transfer *transfer, struct slice name, struc
         head->accepts_ranges = slice_is_nocase(value, "bytes");
     else if (slice_is_nocase(name, "content-range"))
         read_content_range(head, value);
-    else if (slice_is_nocase(name, "content-length") &&
-             slice_number(value, INT64_MAX, &number) == OK)
-        head->length = number;
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct fetch_transfer *transfer = ctx;
     struct slice text = {line, size * count};
+    if (transfer->has_head) /* trailers: the asker has the head in hand */
+        return text.length;
     while (text.length > 0 &&
            (text.at[text.length - 1] == '\r' || text.at[text.length - 1] == '\n'))
         text.length--;
@@ -133,6 +131,9 @@ static void tell_head(struct fetch_transfer *transfer)
         if (transfer->head_texts[i] == NULL)
             transfer->head_texts[i] = mem_strdup("");
     struct fetch_head head = transfer->head;
+    curl_off_t length = -1; /* what curl goes by: of two, or beside chunks, headers may lie */
+    curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    head.length = length >= 0 ? (uint64_t) length : FETCH_UNKNOWN;
     head.status = (int) status_of(transfer);
     head.url = transfer->head_texts[TEXT_URL];
     head.type = transfer->head_texts[TEXT_TYPE];
@@ -197,6 +198,11 @@ static void set_up(struct fetch_transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PROXY, fetch->proxy != NULL ? fetch->proxy : "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* whatever the environment says */
+    /* One connection, one transfer: an asker that takes nothing holds up nobody else's. */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    /* A name server that sleeps holds up nobody when its asker leaves. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "matinee/" MATINEE_VERSION);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
@@ -283,8 +289,11 @@ void transfer_stop(void *arg)
 void transfer_resume(void *arg)
 {
     struct fetch_transfer *transfer = arg;
+    CURLcode code = CURLE_OK;
     if (transfer->easy != NULL)
-        curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+        code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    if (code != CURLE_OK) /* what had waited in curl was too much */
+        transfer_ended(transfer, code);
     transfer_unref(transfer);
 }
 

@@ -147,6 +147,8 @@ struct hls {
 
 /* --- room.c --- */
 void room_tick(struct hls *hls, int64_t now_ms);
+/* Ends a room that is opening, for which nobody waits, and whose process sleeps for bytes. */
+bool room_end_sleeper(struct hls *hls);
 /* All asks hear `kind`; jobs end; the room is gone afterwards. */
 void room_end(struct room *room, enum err kind, const struct why *why);
 struct room *room_by_serial(struct hls *hls, uint64_t serial);
@@ -205,10 +207,12 @@ struct planner_job {
 struct planner *planner_start(struct hls *hls, struct source *source, const char *label,
                               const struct planner_job *job);
 void planner_stop(struct planner **planner);
-/* The same, and its process has ended when this returns. Not inside a call from that. */
+/* Its process sleeps for bytes that are still to come. */
+bool planner_sleeps(const struct planner *planner);
+/* As planner_stop, and its process has ended when this returns. Not inside a call from that. */
 void planner_end(struct planner **planner);
-/* Ends a process for one that is needed now: that of a scan, else that of the room that idles longest.
- * False: all of them are needed. */
+/* Ends a process for one that is needed now: that of a scan, that of the room that idles longest, or of
+ * one for which nobody waits and which itself waits for bytes. False: all of them are needed. */
 bool worker_end_one(struct hls *hls, const struct room *but);
 
 /* --- probe.c --- */

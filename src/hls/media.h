@@ -100,3 +100,5 @@ uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int 
                        const struct media_job_events *events, void *ctx);
 /* No more callbacks for the job. */
 void media_cancel(struct media *media, uint64_t job);
+/* What the job sleeps for will never come: it hears IO with `why`, inside this call. */
+void media_give_up(struct media *media, uint64_t job, const struct why *why);

@@ -158,6 +158,17 @@ void media_cancel(struct media *media, uint64_t id)
     channel_send(media->channel, &message);
 }
 
+void media_give_up(struct media *media, uint64_t id, const struct why *why)
+{
+    struct media_job *job = media_job_find(media, id);
+    if (job == NULL || job->is_cancelled)
+        return;
+    struct media_job_events events = job->events;
+    void *ctx = job->ctx;
+    media_cancel(media, id);
+    events.failed(ctx, ERR_IO, why);
+}
+
 void media_have(struct media *media)
 {
     if (media->map == NULL)

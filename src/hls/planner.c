@@ -78,6 +78,11 @@ void planner_stop(struct planner **planner)
     mailbox_post(gone->hls->mailbox, destroy, gone);
 }
 
+bool planner_sleeps(const struct planner *planner)
+{
+    return wants_any(planner->wants);
+}
+
 void planner_end(struct planner **planner)
 {
     close_media(*planner);

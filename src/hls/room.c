@@ -557,6 +557,20 @@ static int64_t idle_since_ms(const struct room *room)
     return read_ms > room->used_ms ? read_ms : room->used_ms;
 }
 
+bool room_end_sleeper(struct hls *hls)
+{
+    struct room *room;
+    struct why why;
+    TAILQ_FOREACH(room, &hls->rooms, link)
+    if (room->ask_count == 0 && room->planner != NULL && planner_sleeps(room->planner))
+        break;
+    if (room == NULL)
+        return false;
+    planner_end(&room->planner);
+    room_end(room, why_set(&why, ERR_BUSY, NULL, "its process was needed for another film"), &why);
+    return true;
+}
+
 /* A first plan is kept as long as the one after it is open: the library would lend it again only with
  * that. */
 static bool is_over(const struct room *room, int64_t now_ms)

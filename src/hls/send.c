@@ -34,7 +34,8 @@ struct send {
     struct segment *segment;
     struct source *source;
     struct segment_listener *listener;
-    struct source_wait *wait; /* for bytes that are still to come */
+    struct source_wait *wait;  /* for the next byte, which is still to come */
+    struct source_wait *ahead; /* for what follows it */
     uv_timer_t timer;
     bool is_pulled;  /* the client can take more */
     bool is_reading; /* the pool has the fields below in hand */
@@ -80,6 +81,7 @@ static void on_gone(void *ctx)
     if (send->segment != NULL)
         segment_unlisten(send->segment, &send->listener);
     source_unwant(&send->wait);
+    source_unwant(&send->ahead);
     uv_close((uv_handle_t *) &send->timer, on_timer_closed);
 }
 
@@ -184,18 +186,21 @@ static void on_ready(void *ctx, enum err kind, const struct why *why)
 /* The next bytes are still to come: no buffer is held meanwhile (decision 17). */
 static void wait_for_source(struct send *send)
 {
-    enum { AT_ONCE = 1024 * 1024 };
+    enum { AHEAD_BYTES = 4 * 1024 * 1024 };
     struct media_piece piece;
     if (segment_pieces(send->segment, send->piece, &piece, 1) == 0 || !piece.is_source) {
         send_break(send); /* of what else could it be missing? */
         return;
     }
     uint64_t end = piece.offset + piece.length;
-    struct span next = {piece.offset + send->skip, end};
-    if (next.end - next.begin > AT_ONCE)
-        next.end = next.begin + AT_ONCE;
-    if (send->remaining < next.end - next.begin)
-        next.end = next.begin + send->remaining;
+    struct span next = {piece.offset + send->skip, piece.offset + send->skip + 1};
+    struct span rest = {next.begin, end};
+    if (rest.end - rest.begin > AHEAD_BYTES)
+        rest.end = rest.begin + AHEAD_BYTES;
+    if (send->remaining < rest.end - rest.begin)
+        rest.end = rest.begin + send->remaining;
+    source_unwant(&send->ahead);
+    send->ahead = source_want(send->source, &rest, SOURCE_AHEAD, send->mailbox, NULL, NULL);
     give_buffer_back(send);
     send->wait = source_want(send->source, &next, SOURCE_NOW, send->mailbox, on_ready, send);
 }

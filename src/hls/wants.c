@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hls/wants.h"
 
+#include <sys/queue.h>
+
 #include "base/mem.h"
 #include "segments/input.h"
 #include "source/map.h"
 
 _Static_assert(MAP_BLOCK_BYTES == INPUT_BLOCK_BYTES, "both programs read the same map");
 
+/* Life: said -> ready (the process hears HAVE) | failed (so does its job) | dropped. */
 struct want {
+    struct wants *wants;
     uint64_t job;
     struct source_wait *wait;
+    TAILQ_ENTRY(want) link;
 };
 
 struct wants {
@@ -18,16 +23,8 @@ struct wants {
     struct media *media;
     struct mailbox *mailbox;
     /* hub's loop */
-    struct source_watch *watch;
-    struct want *items;
-    size_t count, room;
+    TAILQ_HEAD(want_list, want) list;
 };
-
-static void on_arrived(void *ctx)
-{
-    struct wants *wants = ctx;
-    media_have(wants->media);
-}
 
 struct wants *wants_new(struct source *source, struct media *media, struct mailbox *mailbox)
 {
@@ -35,40 +32,64 @@ struct wants *wants_new(struct source *source, struct media *media, struct mailb
     wants->source = source_ref(source);
     wants->media = media;
     wants->mailbox = mailbox;
-    wants->watch = source_watch(source, mailbox, on_arrived, wants);
+    TAILQ_INIT(&wants->list);
     return wants;
+}
+
+static void end(struct want *want)
+{
+    TAILQ_REMOVE(&want->wants->list, want, link);
+    source_unwant(&want->wait);
+    mem_free(want);
 }
 
 void wants_free(struct wants **wants)
 {
     struct wants *gone = *wants;
+    struct want *want;
     *wants = NULL;
     if (gone == NULL)
         return;
-    source_unwatch(&gone->watch);
-    for (size_t i = 0; i < gone->count; i++)
-        source_unwant(&gone->items[i].wait);
+    while ((want = TAILQ_FIRST(&gone->list)) != NULL)
+        end(want);
     source_unref(&gone->source);
-    mem_free(gone->items);
     mem_free(gone);
+}
+
+static void on_ready(void *ctx, enum err kind, const struct why *why)
+{
+    struct want *want = ctx;
+    struct wants *wants = want->wants;
+    uint64_t job = want->job;
+    end(want);
+    if (kind == OK)
+        media_have(wants->media);
+    else
+        media_give_up(wants->media, job, why);
 }
 
 void wants_add(struct wants *wants, uint64_t job, uint64_t offset, uint64_t length)
 {
     const struct span span = {offset, offset + length};
     wants_drop(wants, job);
-    mem_grow(wants->items, wants->count, wants->room);
-    wants->items[wants->count++] = (struct want){
-        job, source_want(wants->source, &span, SOURCE_NOW, wants->mailbox, NULL, NULL)};
+    struct want *want = mem_new(struct want);
+    want->wants = wants;
+    want->job = job;
+    TAILQ_INSERT_TAIL(&wants->list, want, link);
+    want->wait = source_want(wants->source, &span, SOURCE_NOW, wants->mailbox, on_ready, want);
 }
 
 void wants_drop(struct wants *wants, uint64_t job)
 {
-    for (size_t i = 0; i < wants->count; i++) {
-        if (wants->items[i].job != job)
-            continue;
-        source_unwant(&wants->items[i].wait);
-        wants->items[i] = wants->items[--wants->count];
-        return;
-    }
+    struct want *want;
+    TAILQ_FOREACH(want, &wants->list, link)
+    if (want->job == job)
+        break;
+    if (want != NULL)
+        end(want);
+}
+
+bool wants_any(const struct wants *wants)
+{
+    return wants != NULL && !TAILQ_EMPTY(&wants->list);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a media process sleeps for in a source that fills: its WANTs become the source's, and it hears
- * HAVE when something came (decision 18). A job sleeps for one range at a time.
+ * HAVE when it came (decision 18); what will never come fails the job. A job sleeps for one range at a
+ * time.
  * Threads: the hub's loop. */
 #pragma once
 
@@ -18,3 +19,5 @@ void wants_free(struct wants **wants);
 void wants_add(struct wants *wants, uint64_t job, uint64_t offset, uint64_t length);
 /* The job sleeps no more. */
 void wants_drop(struct wants *wants, uint64_t job);
+/* Some job of it sleeps. NULL is accepted. */
+bool wants_any(const struct wants *wants);

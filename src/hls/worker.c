@@ -139,5 +139,5 @@ static bool end_idlest(struct hls *hls, const struct room *but)
 
 bool worker_end_one(struct hls *hls, const struct room *but)
 {
-    return probe_end_scan(hls) || end_idlest(hls, but);
+    return probe_end_scan(hls) || end_idlest(hls, but) || room_end_sleeper(hls);
 }

@@ -117,9 +117,13 @@ bool sparse_has_failed(const struct sparse *sparse)
 
 unsigned sparse_enter(struct sparse *sparse)
 {
-    unsigned number = atomic_load(&sparse->turn) % 2;
-    atomic_fetch_add(&sparse->reads[number], 1);
-    return number;
+    for (;;) {
+        unsigned turn = atomic_load(&sparse->turn);
+        atomic_fetch_add(&sparse->reads[turn % 2], 1);
+        if (atomic_load(&sparse->turn) == turn)
+            return turn % 2;
+        sparse_leave(sparse, turn % 2); /* a drop came between: it may not have seen us */
+    }
 }
 
 void sparse_leave(struct sparse *sparse, unsigned number)

@@ -2,6 +2,7 @@
 """Which picture of the source a picture of a transcode shows: by how alike they look, small and grey."""
 
 import bisect
+import functools
 import statistics
 
 import hls
@@ -35,6 +36,12 @@ def small(path):
     return [(float(t) - float(begin), p) for (t, _), p in zip(times, pictures)]
 
 
+@functools.lru_cache(maxsize=2)
+def of_source(path):
+    """The same of a film that several transcodes are held against."""
+    return small(path)
+
+
 def unlike(a, b):
     """The mean difference in levels of grey."""
     return sum(map(abs, map(int.__sub__, a, b))) / AREA
@@ -59,7 +66,7 @@ def check_in_step(path, made, step):
     """The pictures of `made`, a transcode of `path`, come when the source's do: none late, early or
     left out beyond what the grid of `step` seconds and the source's own times make of it. All of
     them may be less than a step early: the film then begins with the picture's place on the grid."""
-    source = small(path)
+    source = of_source(path)
     longest = max((b[0] - a[0] for a, b in zip(source, source[1:])), default=step)
     off = distances(source, small(made))
     all_early = min(step, max(0, -statistics.median(late[0] for _, late in off))) if off else 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every film plays whole, exact to the frame, whoever asks and in whichever order."""
 
+import functools
 import json
 import os
 import pathlib
@@ -101,6 +102,7 @@ def same_structure(name, n, one, other, exact):
     assert key(a) == key(b), f"{name} segment {n} differs between runs"
 
 
+@functools.lru_cache(maxsize=2)
 def video_source_hashes(path):
     return hls.frame_hashes(path, "V:0")
 

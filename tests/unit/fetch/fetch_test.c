@@ -99,6 +99,11 @@ static void answer(struct server *server, int fd, const char *request)
     } else if (strcmp(path, "/big") == 0) {
         say(fd, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
         send_pattern(server, fd, 0, BIG_BYTES);
+    } else if (strcmp(path, "/liar") == 0) {
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+                "Connection: close\r\n\r\na\r\n0123456789\r\n0\r\n\r\n");
+    } else if (strcmp(path, "/keep") == 0) {
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nkeep");
     } else if (strcmp(path, "/silent") == 0) {
         char byte;
         (void) !recv(fd, &byte, 1, 0); /* until the other end has enough */
@@ -118,6 +123,13 @@ static void *serve_one(void *arg)
         if (got <= 0)
             break;
         length += (size_t) got;
+    }
+    while (length > 0 && strncmp(request, "GET /keep ", 10) == 0) {
+        atomic_fetch_add(&call.server->requests, 1);
+        answer(call.server, call.fd, request);
+        ssize_t got = recv(call.fd, request, sizeof request - 1, 0); /* each in one packet */
+        length = got > 0 ? (size_t) got : 0;
+        request[length] = '\0';
     }
     if (length > 0) {
         memcpy(call.server->last, request, sizeof request);
@@ -186,6 +198,11 @@ static int set_up_strict(void **state)
                                           "good.example:8081:10.1.2.3,169.254.169.254",
                                           "six.example:8080:[::1]", NULL};
     return set_up_with(state, &(struct fetch_options){.id = "abc", .resolve = resolve});
+}
+
+static int set_up_proxied(void **state)
+{
+    return set_up_with(state, &(struct fetch_options){.id = "abc", .proxy = "http://127.0.0.1:1"});
 }
 
 static int tear_down(void **state)
@@ -388,6 +405,34 @@ static void redirects_are_followed(void **state)
     drop(&asked);
 }
 
+/* RFC 9112 6.3: chunks count, and a length beside them is no promise of ours. */
+static void a_length_beside_chunks_is_not_told(void **state)
+{
+    struct bed *bed = *state;
+    struct asked asked;
+    prepare(bed, &asked, "/liar");
+    assert_int_equal(get(&asked), OK);
+    assert_int_equal(asked.head.length, FETCH_UNKNOWN);
+    assert_int_equal(asked.body.length, 10);
+    drop(&asked);
+}
+
+/* What the environment says of proxies counts for nothing. */
+static void the_environment_leads_nobody_past_the_proxy(void **state)
+{
+    struct bed *bed = *state;
+    struct asked asked;
+    prepare(bed, &asked, "/plain");
+    setenv("no_proxy", "127.0.0.1", 1);
+    setenv("http_proxy", "http://127.0.0.1:2", 1);
+    enum err kind = get(&asked);
+    unsetenv("no_proxy");
+    unsetenv("http_proxy");
+    assert_int_equal(kind, ERR_IO); /* the proxy that was set is not there */
+    assert_int_equal(atomic_load(&bed->server.requests), 0);
+    drop(&asked);
+}
+
 static void an_error_is_an_answer(void **state)
 {
     struct bed *bed = *state;
@@ -586,9 +631,12 @@ static void what_an_admin_wrote_leads_there_alone(void **state)
         asked.order.origin = origin;
         expect_failure(&asked, ERR_REFUSED, "leads to");
     }
+    prepare(bed, &asked, "/keep"); /* its connection stays open */
+    asked.order.origin = origin;
+    assert_int_equal(get(&asked), OK);
+    drop(&asked);
     unsigned before = atomic_load(&bed->server.requests);
-    prepare(bed, &asked,
-            "/plain"); /* somebody else's, over the connection that may still be open */
+    prepare(bed, &asked, "/keep"); /* somebody else's */
     expect_failure(&asked, ERR_REFUSED, "127.0.0.1");
     assert_int_equal(atomic_load(&bed->server.requests), before);
 }
@@ -607,6 +655,9 @@ int main(void)
         TEST(who_ends_hears_no_more),
         TEST(bad_servers_are_told_apart),
         TEST(stopping_ends_what_is_under_way),
+        TEST(a_length_beside_chunks_is_not_told),
+        cmocka_unit_test_setup_teardown(the_environment_leads_nobody_past_the_proxy, set_up_proxied,
+                                        tear_down),
         STRICT(tricks_reach_nobody),
         STRICT(what_an_admin_wrote_leads_there_alone),
     };

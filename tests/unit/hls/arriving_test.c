@@ -65,8 +65,10 @@ static void on_wake(void *ctx)
 static void bring_block(struct arriving *arriving)
 {
     struct source_wanted wanted;
-    if (source_wants(arriving->source, &wanted, 1) == 0)
+    if (source_wants(arriving->source, &wanted, 1) == 0) {
+        arriving->is_woken = false;
         return;
+    }
     assert_true(arriving->is_woken);
     uint64_t at = wanted.span.begin;
     while (source_has(arriving->source, at, 1))

@@ -210,6 +210,14 @@ void media_have(struct media *media)
     media->host->haves++;
 }
 
+void media_give_up(struct media *media, uint64_t id, const struct why *why)
+{
+    struct media_host *host = media->host;
+    for (unsigned i = 0; i < host->job_count; i++)
+        if (host->jobs[i].media == media && host->jobs[i].id == id)
+            fake_fail(&host->jobs[i], ERR_IO, why->text);
+}
+
 void fake_want(struct fake_job *job, uint64_t offset, uint64_t length)
 {
     job->is_waiting = true;

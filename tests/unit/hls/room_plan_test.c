@@ -260,6 +260,42 @@ static void a_plan_that_kills_twice_is_bad_media(void **state)
     stage_close(&film);
 }
 
+/* A film that is still on its way may stop coming while its plan is made. */
+static void a_plan_hears_what_never_comes(void **state)
+{
+    struct stage *stage = *state;
+    struct asked film;
+    struct why why = {0};
+    stage_without_plan(stage, 0);
+    stage_with_sparse(stage);
+    stage_ask(stage, &film, ASK_FILM, "a", NULL, 0, "");
+    stage_plan(stage, ACT_WANT);
+    why_set(&why, ERR_GONE, NULL, "the download was taken away");
+    source_fail(stage->sparse, ERR_GONE, &why);
+    assert_int_equal(stage_answer(&film, 1), ERR_IO);
+    assert_string_equal(film.why.text, "the download was taken away");
+    stage_close(&film);
+    stage_settle(stage);
+    assert_int_equal(stage->host->open, 0);
+}
+
+/* Nobody waits for it, and it waits for a swarm: others may have its process. */
+static void a_plan_that_sleeps_gives_way(void **state)
+{
+    struct stage *stage = *state;
+    struct asked viewer;
+    stage->host->limit = 1;
+    stage_without_plan(stage, 0);
+    stage_with_sparse(stage);
+    hls_warm(stage->hls, "a", 0, false);
+    stage_plan(stage, ACT_WANT);
+    stage_ask(stage, &viewer, ASK_SEGMENT, "b", "video-copy", 0, "");
+    stage_act(stage, ACT_DONE, VIDEO_COPY, 0);
+    assert_int_equal(stage_answer(&viewer, 1), OK);
+    assert_int_equal(atomic_load(&stage->hls->counters.rooms), 1);
+    stage_close(&viewer);
+}
+
 static void a_plan_that_fails_says_why(void **state)
 {
     struct stage *stage = *state;
@@ -416,6 +452,8 @@ int main(void)
         TEST(a_verdict_is_for_the_next_plan),
         TEST(a_plan_that_kills_twice_is_bad_media),
         TEST(a_plan_that_fails_says_why),
+        TEST(a_plan_hears_what_never_comes),
+        TEST(a_plan_that_sleeps_gives_way),
         TEST(probes_make_plans),
         TEST(a_scan_gives_way_to_viewers),
         TEST(a_film_that_cannot_be_scanned_says_so),

@@ -377,15 +377,32 @@ static void what_a_process_waits_for_is_wanted(void **state)
     assert_int_equal(source_wants(stage->sparse, wanted, 2), 1);
     assert_true(wanted[0].span.begin == 65536 && wanted[0].span.end == 100000);
     assert_int_equal(wanted[0].urgency, SOURCE_NOW);
-    assert_int_equal(haves(stage), 0);
     stage_fill(stage, 0, 65536);
-    assert_int_equal(haves(stage), 1);
+    assert_int_equal(haves(stage), 0); /* nobody sleeps for that */
     assert_int_equal(source_wants(stage->sparse, wanted, 2), 1);
     stage_fill(stage, 65536, 100000);
-    assert_int_equal(haves(stage), 2);
+    assert_int_equal(haves(stage), 1);
     assert_int_equal(source_wants(stage->sparse, wanted, 2), 0);
     stage_act(stage, ACT_DONE, VIDEO_720P, 0);
     assert_int_equal(stage_answer(&asked, 1), OK);
+    stage_close(&asked);
+}
+
+static void what_never_comes_fails_the_segment(void **state)
+{
+    struct stage *stage = *state;
+    struct asked asked;
+    struct why why = {0};
+    stage_with_sparse(stage);
+    stage_ask(stage, &asked, ASK_SEGMENT, "a", "video-720p", 0, "");
+    stage_act(stage, ACT_WANT, VIDEO_720P, 0);
+    assert_int_equal(stage_answer(&asked, 1), OK);
+    why_set(&why, ERR_GONE, NULL, "the download was taken away");
+    source_fail(stage->sparse, ERR_GONE, &why);
+    stage_until(&asked, SEGMENT_FAILED);
+    struct segment_view view;
+    segment_look(asked.segment, &view);
+    assert_int_equal(view.kind, ERR_IO);
     stage_close(&asked);
 }
 
@@ -541,6 +558,7 @@ int main(void)
         TEST(variants_of_one_segment_run_together),
         TEST(who_leaves_may_come_back),
         TEST(what_a_process_waits_for_is_wanted),
+        TEST(what_never_comes_fails_the_segment),
         TEST(what_nobody_waits_for_is_wanted_no_more),
         TEST(a_look_starts_nothing),
         TEST(idle_processes_make_room),
