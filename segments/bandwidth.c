@@ -124,6 +124,22 @@ static double sound_rate(const struct planner *p, bool is_constant)
     return sum;
 }
 
+/* Bytes a second of the subtitles, as far as the head shows: those that are pictures weigh. */
+static double subtitle_rate(const struct planner *p)
+{
+    const struct head *video = p->video >= 0 ? &p->heads[p->video] : NULL;
+    double sum = 0, length_ns;
+
+    if (video == NULL || video->count == 0)
+        return 0;
+    length_ns = (double) (video->last_ns - video->first_ns + p->frame_ns);
+    for (uint32_t i = 0; i < p->plan->track_count; i++) {
+        if (p->plan->tracks[i].kind == PLAN_SUBTITLE)
+            sum += (double) p->heads[i].bytes;
+    }
+    return length_ns > 0 ? sum * PLANNER_NS_PER_S / length_ns : 0;
+}
+
 /* Where the piece's bytes end at the latest: at the next key's cluster, or behind it when they share
  * one. */
 static uint64_t piece_end(const struct planner *p, uint32_t n)
@@ -158,13 +174,13 @@ static void add_clusters(struct planner *p, struct pieces *pieces)
     }
 }
 
-/* The bound holds the sound that stands between the pictures; the average need not. */
-static void take_sound_off_average(const struct planner *p, struct plan_rendition *r)
+/* The bound holds what else stands between the pictures; the average need not. */
+static void take_others_off_average(const struct planner *p, struct plan_rendition *r)
 {
-    double sound = 8 * sound_rate(p, false), average = r->average_bandwidth;
+    double others = 8 * (sound_rate(p, false) + subtitle_rate(p)), average = r->average_bandwidth;
 
-    if (sound < average / 2)
-        r->average_bandwidth = (uint32_t) (average - sound);
+    if (others < average / 2)
+        r->average_bandwidth = (uint32_t) (average - others);
 }
 
 /* Matroska has no index of sound: what the head shows, and room for what it does not. */
@@ -206,7 +222,7 @@ void bandwidth_of_copy(struct planner *p, uint32_t rendition)
         add_clusters(p, &pieces);
     set_rates(p, rendition, &pieces);
     if (r->kind == PLAN_VIDEO && p->plan->container == CONTAINER_MKV)
-        take_sound_off_average(p, r);
+        take_others_off_average(p, r);
     pieces_fini(&pieces);
 }
 

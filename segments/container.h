@@ -72,7 +72,9 @@ MUST_CHECK enum err container_seek(struct container *container, struct reader *r
 
 /* Walks the packets of chosen tracks (bit i of `tracks` = track i), in file order (mkv) or in
  * decode order merged by file position (mp4), from a key's `pos` on. In mp4 `pos` is a sample of the
- * first chosen track; the others begin with the packet that is due at its time. 0 = the start. */
+ * first chosen track; the others begin with the packet that is due at its time. 0 = the start.
+ * Tracks whose packets cannot be read are left out; subtitles of Matroska never are: the sizes of
+ * packed ones are true, their bytes are as they stand in the file. */
 struct cursor;
 MUST_CHECK enum err cursor_open(struct container *container, struct reader *reader, uint64_t tracks,
                                 uint64_t pos, struct cursor **out);

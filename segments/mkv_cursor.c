@@ -437,8 +437,8 @@ enum err mkv_cursor(struct container *container, struct reader *reader, uint64_t
     cursor->tracks = tracks;
     cursor->at = pos > mkv->first_cluster ? pos : mkv->first_cluster;
     cursor->limit = UINT64_MAX;
-    for (uint32_t i = 0; i < container->track_count; i++)
-        if (!mkv->tracks[i].is_readable)
+    for (uint32_t i = 0; i < container->track_count; i++) /* packed subtitles still weigh */
+        if (!mkv->tracks[i].is_readable && container->tracks[i].kind != PLAN_SUBTITLE)
             cursor->tracks &= ~(UINT64_C(1) << i);
     window_init(&cursor->window, reader);
     *out = &cursor->base;

@@ -15,16 +15,28 @@
 /* A packet off its place by more than this part of a frame is not on the grid. */
 #define GRID_SLACK 4
 
-static uint64_t wanted_tracks(const struct planner *p)
+static uint64_t needed_tracks(const struct planner *p)
 {
-    uint64_t wanted = 0;
+    uint64_t needed = 0;
 
     for (uint32_t i = 0; i < p->plan->track_count; i++) {
         const struct plan_track *t = &p->plan->tracks[i];
         if (t->kind == PLAN_AUDIO || (int) i == p->video)
-            wanted |= UINT64_C(1) << i;
+            needed |= UINT64_C(1) << i;
     }
-    return wanted;
+    return needed;
+}
+
+/* Of Matroska's subtitles we want to know how much of a cluster is theirs. */
+static uint64_t subtitle_tracks(const struct planner *p)
+{
+    uint64_t tracks = 0;
+
+    for (uint32_t i = 0; i < p->plan->track_count; i++) {
+        if (p->plan->tracks[i].kind == PLAN_SUBTITLE && p->plan->container == CONTAINER_MKV)
+            tracks |= UINT64_C(1) << i;
+    }
+    return tracks;
 }
 
 static enum err keep_first(struct planner *p, struct head *head, const struct packet *packet)
@@ -78,7 +90,7 @@ static enum err take_packet(struct planner *p, const struct packet *packet)
     uint32_t size = packet->size + packet->prefix_size;
     enum err err;
 
-    if (head->packet == NULL) {
+    if (head->packet == NULL && track->kind != PLAN_SUBTITLE) {
         err = keep_first(p, head, packet);
         if (err != OK)
             return err;
@@ -87,7 +99,7 @@ static enum err take_packet(struct planner *p, const struct packet *packet)
     }
     if (track->kind == PLAN_AUDIO)
         check_grid(track, head, packet->pts_ns);
-    else if (p->time_count < HEAD_FRAMES)
+    else if ((int) packet->track == p->video && p->time_count < HEAD_FRAMES)
         p->times[p->time_count++] = packet->pts_ns;
     head->last_ns =
         packet->pts_ns > head->last_ns || head->count == 0 ? packet->pts_ns : head->last_ns;
@@ -97,10 +109,10 @@ static enum err take_packet(struct planner *p, const struct packet *packet)
     return OK;
 }
 
-static bool has_seen_all(const struct planner *p, uint64_t wanted)
+static bool has_seen_all(const struct planner *p, uint64_t needed)
 {
     for (uint32_t i = 0; i < p->plan->track_count; i++) {
-        if ((wanted >> i & 1) != 0 && p->heads[i].packet == NULL)
+        if ((needed >> i & 1) != 0 && p->heads[i].packet == NULL)
             return false;
     }
     return true;
@@ -108,10 +120,10 @@ static bool has_seen_all(const struct planner *p, uint64_t wanted)
 
 enum err plan_head_read(struct planner *p)
 {
-    uint64_t wanted = wanted_tracks(p), begin = 0;
+    uint64_t needed = needed_tracks(p), begin = 0;
     struct cursor *cursor = NULL;
     struct packet packet;
-    enum err err = cursor_open(p->container, &p->reader, wanted, 0, &cursor);
+    enum err err = cursor_open(p->container, &p->reader, needed | subtitle_tracks(p), 0, &cursor);
 
     if (err != OK)
         return err;
@@ -122,7 +134,7 @@ enum err plan_head_read(struct planner *p)
             break;
         begin = i == 0 ? packet.offset : begin;
         if (packet.offset > begin + HEAD_BYTES_MOST ||
-            (packet.offset > begin + HEAD_BYTES && has_seen_all(p, wanted)))
+            (packet.offset > begin + HEAD_BYTES && has_seen_all(p, needed)))
             break;
         err = take_packet(p, &packet);
         if (err != OK)

@@ -366,9 +366,11 @@ static void offer_low(struct planner *p)
     for (uint32_t i = 0; i < count; i++) {
         struct plan_rendition r = p->plan->renditions[i];
         struct why why = {0};
-        if (r.kind != PLAN_AUDIO || r.is_copy || r.bitrate <= TRANSCODE_AUDIO_LOW_BITRATE)
+        if (r.kind != PLAN_AUDIO || r.is_copy ||
+            transcode_rates(p->plan, &r).peak <= TRANSCODE_AUDIO_LOW_PEAK)
             continue;
-        if (offer_aac(p, r.track, TRANSCODE_AUDIO_LOW_BITRATE, "-low", &why) != OK)
+        uint32_t bitrate = transcode_audio_low_bitrate(p->plan, &r);
+        if (offer_aac(p, r.track, bitrate, "-low", &why) != OK)
             log_debug("segments.plan", log_str("rendition", r.name), log_str("why", why.text));
     }
 }

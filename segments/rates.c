@@ -137,6 +137,20 @@ static struct transcode_rates audio_rates(const struct plan *plan,
     };
 }
 
+uint32_t transcode_audio_low_bitrate(const struct plan *plan,
+                                     const struct plan_rendition *rendition)
+{
+    struct plan_rendition silent = *rendition;
+    silent.bitrate = 0; /* what is left then is there at any rate */
+    uint64_t fixed = audio_rates(plan, &silent).peak;
+    uint64_t left = fixed < TRANSCODE_AUDIO_LOW_PEAK ? TRANSCODE_AUDIO_LOW_PEAK - fixed : 0;
+    uint64_t bitrate = left * 4 / 5;
+    if (bitrate > TRANSCODE_AUDIO_LOW_BITRATE)
+        return TRANSCODE_AUDIO_LOW_BITRATE;
+    return bitrate > TRANSCODE_AUDIO_LEAST_BITRATE ? (uint32_t) bitrate
+                                                   : TRANSCODE_AUDIO_LEAST_BITRATE;
+}
+
 struct transcode_rates transcode_rates(const struct plan *plan,
                                        const struct plan_rendition *rendition)
 {

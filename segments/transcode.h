@@ -23,7 +23,9 @@
 #define TRANSCODE_AUDIO_BITRATE  192000
 /* With headers and what the coder borrows, a variant of it alone stays below the 192 kbit/s that
  * hls-engines 4, rule 36 wants for the road. */
-#define TRANSCODE_AUDIO_LOW_BITRATE 112000
+#define TRANSCODE_AUDIO_LOW_BITRATE   112000
+#define TRANSCODE_AUDIO_LOW_PEAK      192000
+#define TRANSCODE_AUDIO_LEAST_BITRATE 24000
 
 /* Appends what encodes and with which settings: "x264-164 lavc-59.37.100 ...". */
 void transcode_version(const struct engine_options *options, struct str *out);
@@ -46,6 +48,10 @@ uint32_t transcode_video_bitrate(const struct plan *plan, const struct plan_rend
                                  uint64_t source_peak);
 /* The same of sound at rendition.timescale; at most `wanted`. */
 uint32_t transcode_audio_bitrate(const struct plan_rendition *rendition, uint32_t wanted);
+/* What sound for the road is told: TRANSCODE_AUDIO_LOW_BITRATE, and less for a film so short that
+ * the coder's buffer would lift its peak above TRANSCODE_AUDIO_LOW_PEAK. Needs the plan's cuts and E. */
+uint32_t transcode_audio_low_bitrate(const struct plan *plan,
+                                     const struct plan_rendition *rendition);
 
 /* What an encoder will put into the init segment. */
 struct transcode_description {

@@ -470,6 +470,37 @@ static void sound_is_offered_for_the_road(void **state)
     assert_true(rendition_of(&whole, "audio-2-aac")->bandwidth <= 192000);
     assert_false(whole_has(&whole, "audio-2-aac-low"));
     whole_close(&whole);
+    /* what the coder may borrow is much in a film of a tenth of a second */
+    make("blink.mkv", "-f lavfi -i sine=440:r=48000:d=0.1 -c:a ac3");
+    open_good(&whole, "blink.mkv");
+    assert_true(rendition_of(&whole, "audio-1-aac")->bandwidth > 192000);
+    assert_in_range(rendition_of(&whole, "audio-1-aac-low")->bandwidth, 1, 192000);
+    whole_close(&whole);
+}
+
+/* A 1.26: what stands between the pictures is not theirs. */
+static void subtitles_do_not_count_as_picture(void **state)
+{
+    struct whole whole;
+    struct str lines = {0};
+    uint32_t alone, beside;
+
+    (void) state;
+    for (unsigned i = 1; i < 60; i++)
+        str_printf(&lines, "%u\n00:00:0%u,%u00 --> 00:00:0%u,%u90\n%01500u\n\n", i, i / 10, i % 10,
+                   i / 10, i % 10, i);
+    write_file("wordy.srt", lines.at, lines.length);
+    str_fini(&lines);
+    make("wordless.mkv", "-f lavfi -i testsrc2=s=640x360:r=25:d=6 " X264);
+    open_good(&whole, "wordless.mkv");
+    alone = rendition_of(&whole, "video-copy")->average_bandwidth;
+    whole_close(&whole);
+    make("wordy.mkv", "-i @/wordless.mkv -i @/wordy.srt -c:v copy -c:s srt");
+    open_good(&whole, "wordy.mkv");
+    beside = rendition_of(&whole, "video-copy")->average_bandwidth;
+    assert_true(rendition_of(&whole, "video-copy")->bandwidth > alone + 100000);
+    assert_in_range(beside, alone * 97 / 100, alone * 103 / 100);
+    whole_close(&whole);
 }
 
 struct heard {
@@ -677,6 +708,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_plan_ends),
         cmocka_unit_test(rungs_take_no_more_than_the_source_gives),
         cmocka_unit_test(sound_is_offered_for_the_road),
+        cmocka_unit_test(subtitles_do_not_count_as_picture),
         cmocka_unit_test(what_has_no_index_is_planned_at_once),
         cmocka_unit_test(a_scan_tells_how_far_it_is),
         cmocka_unit_test(a_film_read_to_its_end_tells_how_far_it_is),
