@@ -609,6 +609,17 @@ static void expect_no_more_scans(struct bed *bed, unsigned count)
     wait_until(bed, is_scanned, &count);
 }
 
+/* Starts a library of one film that is being read through, until let_scans_end. */
+static void hold_a_scan(struct bed *bed, char id[STORE_ID_SIZE])
+{
+    bed->are_scans_held = true;
+    put(bed, "Brazil (1985).mkv", "long");
+    start(bed, 0);
+    expect(bed, "Brazil=ready");
+    id_of(bed, 0, id);
+    wait_until(bed, reads_one, id);
+}
+
 /* Decision 11: it can be played at once, and is read through when nothing new waits; films that come
  * meanwhile wait no longer for that. */
 static void a_film_without_an_index_is_ready_and_read_through_later(void **state)
@@ -616,12 +627,7 @@ static void a_film_without_an_index_is_ready_and_read_through_later(void **state
     struct bed *bed = *state;
     const unsigned one = 1;
     char id[STORE_ID_SIZE];
-    bed->are_scans_held = true;
-    put(bed, "Brazil (1985).mkv", "long");
-    start(bed, 0);
-    expect(bed, "Brazil=ready");
-    id_of(bed, 0, id);
-    wait_until(bed, reads_one, id);
+    hold_a_scan(bed, id);
     expect_plan(bed, id, "long");
     put(bed, "Cube (1997).mkv", "cube");
     expect(bed, "Brazil=ready Cube=ready");
@@ -638,12 +644,7 @@ static void what_was_stopped_in_the_middle_is_read_after_the_next_start(void **s
     struct bed *bed = *state;
     const unsigned two = 2;
     char id[STORE_ID_SIZE];
-    bed->are_scans_held = true;
-    put(bed, "Brazil (1985).mkv", "long");
-    start(bed, 0);
-    expect(bed, "Brazil=ready");
-    id_of(bed, 0, id);
-    wait_until(bed, reads_one, id);
+    hold_a_scan(bed, id);
     library_stop(bed->library);
     let_scans_end(bed);
     stop(bed);
@@ -678,12 +679,7 @@ static void a_scan_that_is_stopped_stays_so(void **state)
     struct bed *bed = *state;
     const unsigned one = 1, two = 2;
     char id[STORE_ID_SIZE];
-    bed->are_scans_held = true;
-    put(bed, "Brazil (1985).mkv", "long");
-    start(bed, 0);
-    expect(bed, "Brazil=ready");
-    id_of(bed, 0, id);
-    wait_until(bed, reads_one, id);
+    hold_a_scan(bed, id);
     library_scan_stop(bed->library);
     wait_until(bed, is_scanned, &one);
     expect_plan(bed, id, "long");
