@@ -41,9 +41,17 @@ static bool wants_more(const struct fetch_transfer *transfer)
     return !transfer->is_ended && !transfer->is_held;
 }
 
+/* Under lock: its loop may be gone once it is done. */
+static void tell_sender(struct fetch_transfer *transfer, task_fn *task)
+{
+    if (transfer->is_done)
+        return;
+    transfer_ref(transfer);
+    mailbox_post(loop_mailbox(transfer->fetch->loop), task, transfer);
+}
+
 static struct chunk *take_chunk(struct fetch_transfer *transfer)
 {
-    bool is_resumed = false;
     pthread_mutex_lock(&transfer->lock);
     struct chunk *chunk = TAILQ_FIRST(&transfer->chunks);
     if (chunk != NULL) {
@@ -52,13 +60,9 @@ static struct chunk *take_chunk(struct fetch_transfer *transfer)
     }
     if (transfer->is_paused && transfer->queued < WINDOW_BYTES / 2) {
         transfer->is_paused = false;
-        is_resumed = true;
+        tell_sender(transfer, transfer_resume);
     }
     pthread_mutex_unlock(&transfer->lock);
-    if (is_resumed) {
-        transfer_ref(transfer);
-        mailbox_post(loop_mailbox(transfer->fetch->loop), transfer_resume, transfer);
-    }
     return chunk;
 }
 
@@ -131,8 +135,9 @@ void fetch_end(struct fetch_transfer **transfer)
     if (gone == NULL)
         return;
     gone->is_ended = true;
-    transfer_ref(gone);
-    mailbox_post(loop_mailbox(gone->fetch->loop), transfer_stop, gone);
+    pthread_mutex_lock(&gone->lock);
+    tell_sender(gone, transfer_stop);
+    pthread_mutex_unlock(&gone->lock);
     transfer_unref(gone);
 }
 

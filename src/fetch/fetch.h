@@ -29,7 +29,7 @@ struct fetch_options {
 };
 MUST_CHECK enum err fetch_start(const struct fetch_options *options, struct fetch **out,
                                 struct why *why);
-/* What is under way hears CANCELLED. After all transfers were ended. */
+/* What is under way hears CANCELLED; it may be ended before or after this. */
 void fetch_stop(struct fetch **fetch);
 
 #define FETCH_UNKNOWN UINT64_MAX

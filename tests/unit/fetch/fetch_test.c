@@ -546,6 +546,7 @@ static void stopping_ends_what_is_under_way(void **state)
     fetch_stop(&bed->fetch);
     assert_int_equal(wait_for(&asked), ERR_CANCELLED);
     assert_int_equal(asked.dones, 1);
+    drop(&asked);
 }
 
 /* --- who may not be asked --- */
