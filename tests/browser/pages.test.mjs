@@ -182,16 +182,16 @@ describe('the pages', () => {
   describe('a film that', () => {
     const REASON = 'the film is opened for the first time';
 
-    /** The answers to POST /playback and to the questions after it, as `states` say one after the other. */
+    /** What POST /playback and the questions after it are answered: the first of `states`, and the following
+     * one whenever the returned function is called. */
     async function answering(page, states) {
-      let asked = 0;
+      let at = 0;
       await page.route(/\/api\/v1\/playback(\/[^/]+)?$/, async (route) => {
         if (!/GET|POST/.test(route.request().method())) return route.continue();
         const response = await route.fetch();
-        const state = states[Math.min(asked, states.length - 1)];
-        asked += 1;
-        return route.fulfill({ response, json: { ...(await response.json()), ...state } });
+        return route.fulfill({ response, json: { ...(await response.json()), ...states[at] } });
       });
+      return () => { at += 1; };
     }
     const waiting = { waiting: { for: 'plan', reason: REASON } };
 
@@ -199,12 +199,14 @@ describe('the pages', () => {
       const { page, errors, close } = await openPage(browser);
       const masters = [];
       page.on('request', (request) => { if (/master\.m3u8/.test(request.url())) masters.push(request.url()); });
-      await answering(page, [waiting, { waiting: { ...waiting.waiting, reason: 'it is read through once: 40 %' } }, waiting, {}]);
+      const goOn = await answering(page, [waiting, { waiting: { ...waiting.waiting, reason: 'it is read through once: 40 %' } }, {}]);
       await page.goto(`${server.url}/watch/${film.id}`);
       await page.locator('.waiting').getByText(REASON).waitFor({ timeout: 5000 });
       assert.deepEqual(masters, [], 'the playlist is asked for before it can be there');
       assert.deepEqual(await axe(page), []);
+      goOn();
       await page.locator('.waiting').getByText('40 %').waitFor({ timeout: 5000 });
+      goOn();
       await untilMoving(page);
       assert.equal(await page.locator('.waiting').count(), 0);
       assert.deepEqual(errors, []);
@@ -213,9 +215,10 @@ describe('the pages', () => {
 
     test('turns out to be unplayable while it is waited for says why', async () => {
       const { page, errors, close } = await openPage(browser);
-      await answering(page, [waiting, { failed: 'the file has no picture and no sound' }]);
+      const goOn = await answering(page, [waiting, { failed: 'the file has no picture and no sound' }]);
       await page.goto(`${server.url}/watch/${film.id}`);
       await page.locator('.waiting').getByText(REASON).waitFor({ timeout: 5000 });
+      goOn();
       const panel = page.getByRole('alertdialog');
       await panel.getByText('the file has no picture and no sound').waitFor({ timeout: 5000 });
       assert.equal(await page.locator('.waiting').count(), 0);
