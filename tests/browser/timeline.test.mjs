@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { boxes, shiftTime } from '../fakes/boxes.mjs';
+import { startProxy } from '../fakes/fault-proxy.mjs';
 import { makeFilm, makeSoundFilm, makeSyncFilm, soundFaults } from './films.mjs';
 import { choose, filesOf, isFake, launch, openPage, patience, seek, startServer, tempFolder, untilMoving, videoState } from './harness.mjs';
 import { beepsIn, flashesIn, forgetFrames, judgeAppends, judgeBuffered, judgeClock, judgeFrames, recordOf, startRecorder } from './timeline.mjs';
@@ -43,7 +44,7 @@ describe('what is put together in the browser', { skip: isFake }, () => {
   });
 
   /** Plays with the recorder on; `tamper` are pairs of what to match and what to make of its bytes. */
-  async function play(name, at, run, tamper = []) {
+  async function play(name, at, run, tamper = [], url = server.url) {
     const { page, errors, close } = await openPage(browser);
     try {
       await startRecorder(page);
@@ -53,7 +54,7 @@ describe('what is put together in the browser', { skip: isFake }, () => {
           await route.fulfill({ response, body: change(Buffer.from(await response.body()), route.request().url()) });
         });
       }
-      await page.goto(`${server.url}/watch/${film(name)}?t=${at}`);
+      await page.goto(`${url}/watch/${film(name)}?t=${at}`);
       await untilMoving(page, { from: at, frames: 2 });
       await run(page);
       if (tamper.length === 0) assert.deepEqual(errors, [], 'the console has errors');
@@ -218,6 +219,31 @@ describe('what is put together in the browser', { skip: isFake }, () => {
     assert.ok(first.mediaTime < 0.5, `the first picture is that of ${first.mediaTime}`);
   }));
 
+  // hls.js keeps the last piece of what it was given until the next one comes, even over an abort.
+  test('a seek into the next segment, when a piece of this one has come, leaves the clock alone', async () => {
+    const proxy = await startProxy(server.url);
+    try {
+      await play('converted.mkv', 0, async (page) => {
+        const HALF_LOADED = 30, NEXT = 33.3; // segments 9 and 10
+        proxy.state.rules.push({ match: /\/video-[^/]+\/9\.m4s/, fault: 'pace', everyMs: 3000 });
+        const first = page.waitForResponse(/\/video-[^/]+\/9\.m4s/);
+        await seek(page, HALF_LOADED);
+        await first;
+        await page.waitForTimeout(500); // for its bytes to be looked at
+        await seek(page, NEXT);
+        await untilMoving(page, { from: NEXT, to: NEXT + 3 });
+        await until(page, NEXT + 4);
+        const record = await recordOf(page);
+        judgeClock(record);
+        judgeAppends(record);
+        const { time, buffered } = record.samples.at(-1);
+        assert.ok(buffered.some(([from, to]) => from <= NEXT && to >= time), `at ${time} it has ${JSON.stringify(buffered)}`);
+      }, [], proxy.url);
+    } finally {
+      await proxy.close();
+    }
+  });
+
   // --- rule 79 ---
 
   const made = async () => Number(/^matinee_segments_made_total (\d+)/m.exec(await (await fetch(`${server.url}/metrics`)).text())[1]);
@@ -242,7 +268,8 @@ describe('what is put together in the browser', { skip: isFake }, () => {
       await until(page, LAST + 4);
       const { samples } = await recordOf(page);
       const last = samples.at(-1);
-      assert.ok(last.buffered.some(([from, to]) => from <= LAST + 0.1 && to >= last.time), 'a gap where it plays');
+      assert.ok(last.buffered.some(([from, to]) => from <= LAST + 0.1 && to >= last.time),
+        `a gap where it plays, at ${last.time}: ${JSON.stringify(last)}`);
       // A segment of picture and one of sound at each place, and what the player reads ahead at the last.
       const ahead = 2 * Math.ceil(30 / 4) + 4;
       const wasted = (await made()) - before;

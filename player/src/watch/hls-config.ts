@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The settings of hls.js. The numbers were measured against holding, refusing and breaking servers.
+import { FreshAudioStreamController, FreshStreamController } from './fresh-controllers';
 import type { HlsConfig, LoaderResponse, RetryConfig } from './hls';
 import { HoldAwareLoader } from './hold-loader';
 import { canHeal, type Switch } from './retry';
@@ -27,6 +28,8 @@ export function hlsConfig(off: Switch, startAt: number, bandwidth: number | unde
     lowLatencyMode: false,
     progressive: true, // shows a segment while it is being made
     fLoader: HoldAwareLoader,
+    streamController: FreshStreamController,
+    audioStreamController: FreshAudioStreamController,
     pLoader: PlaylistLoader,
     startFragPrefetch: true,
     capLevelToPlayerSize: true,
