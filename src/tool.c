@@ -73,17 +73,7 @@ static void on_died(void *ctx, const struct why *why)
     tool->media = NULL;
 }
 
-/* Local files are whole. */
-static void on_want(void *ctx UNUSED, uint64_t job UNUSED, uint64_t offset UNUSED,
-                    uint64_t length UNUSED)
-{
-}
-
-static void on_unwant(void *ctx UNUSED, uint64_t job UNUSED)
-{
-}
-
-static const struct media_events media_events = {on_died, on_want, on_unwant};
+static const struct media_events media_events = {on_died};
 static const struct media_job_events job_events = {
     .pieces = on_pieces, .done = on_done, .failed = on_failed};
 

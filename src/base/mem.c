@@ -37,6 +37,11 @@ char *mem_strdup(const char *text)
     return mem_strndup(text, strlen(text));
 }
 
+char *mem_strdup_or_null(const char *text)
+{
+    return text != NULL ? mem_strdup(text) : NULL;
+}
+
 char *mem_strndup(const char *text, size_t length)
 {
     char *copy = mem_zalloc(length + 1);

@@ -16,6 +16,8 @@ void *mem_realloc_array(void *old, size_t count, size_t size);
 /* NULL is accepted. */
 void mem_free(void *memory);
 char *mem_strdup(const char *text);
+/* NULL of NULL. */
+char *mem_strdup_or_null(const char *text);
 char *mem_strndup(const char *text, size_t length);
 void *mem_dup(const void *bytes, size_t size);
 

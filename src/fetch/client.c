@@ -141,11 +141,6 @@ static void fetch_free(struct fetch *fetch)
     mem_free(fetch);
 }
 
-static char *copy_or_null(const char *text)
-{
-    return text != NULL ? mem_strdup(text) : NULL;
-}
-
 bool fetch_is_ours(const struct fetch *fetch, struct slice via)
 {
     const char *name = strrchr(fetch->via, ' ') + 1;
@@ -161,8 +156,8 @@ enum err fetch_start(const struct fetch_options *options, struct fetch **out, st
     TAILQ_INIT(&fetch->transfers);
     str_printf(&via, "Via: 1.1 matinee-%s", options->id);
     fetch->via = str_take(&via);
-    fetch->proxy = copy_or_null(options->proxy);
-    fetch->ca_file = copy_or_null(options->ca_file);
+    fetch->proxy = mem_strdup_or_null(options->proxy);
+    fetch->ca_file = mem_strdup_or_null(options->ca_file);
     fetch->allowed = copy_list(options->allowed);
     for (const char *const *name = options->resolve; name != NULL && *name != NULL; name++)
         fetch->resolve = curl_slist_append(fetch->resolve, *name);

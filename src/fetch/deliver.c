@@ -199,10 +199,10 @@ struct fetch_transfer *fetch_begin(struct fetch *fetch, const struct fetch_order
     transfer->fetch = fetch;
     transfer->order = *order;
     transfer->url = mem_strdup(order->url);
-    transfer->origin = order->origin != NULL ? mem_strdup(order->origin) : NULL;
-    transfer->if_range = order->if_range != NULL ? mem_strdup(order->if_range) : NULL;
+    transfer->origin = mem_strdup_or_null(order->origin);
+    transfer->if_range = mem_strdup_or_null(order->if_range);
     transfer->order.url = transfer->url;
-    transfer->range = order->range != NULL ? mem_strdup(order->range) : NULL;
+    transfer->range = mem_strdup_or_null(order->range);
     transfer->order.origin = transfer->origin;
     transfer->order.range = transfer->range;
     transfer->order.if_range = transfer->if_range;

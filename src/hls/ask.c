@@ -66,7 +66,7 @@ void ask_reply(struct ask *ask, const struct ask_answer *answer)
         reply->film = answer->film != NULL ? film_ref(answer->film) : NULL;
         reply->segment = answer->segment != NULL ? segment_ref(answer->segment) : NULL;
         reply->source = answer->source != NULL ? source_ref(answer->source) : NULL;
-        reply->name = answer->name != NULL ? mem_strdup(answer->name) : NULL;
+        reply->name = mem_strdup_or_null(answer->name);
         mailbox_post(ask->mailbox, deliver, reply);
     }
     pthread_mutex_unlock(&ask->lock);

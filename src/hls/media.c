@@ -297,6 +297,12 @@ static bool take_opened(struct media *media, uint32_t layers)
     return true;
 }
 
+void media_on_want(struct media *media, const struct media_want_events *events, void *ctx)
+{
+    media->want_events = events != NULL ? *events : (struct media_want_events){0};
+    media->want_ctx = ctx;
+}
+
 /* `job` 0: not for any job of ours. */
 static bool take_want(struct media *media, const struct wire_want *want)
 {
@@ -310,7 +316,8 @@ static bool take_want(struct media *media, const struct wire_want *want)
     job->heard_ms = clock_mono_ms();
     job->want_at = want->offset;
     job->want_length = want->length;
-    media->events.want(media->ctx, job->id, want->offset, want->length);
+    if (media->want_events.want != NULL)
+        media->want_events.want(media->want_ctx, job->id, want->offset, want->length);
     return true;
 }
 

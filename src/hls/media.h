@@ -52,6 +52,10 @@ struct media_events {
      * "took 1.6 GB of memory", "did not answer for 30000 ms", "made a system call that it may not
      * make", "broke the rules of talk: ...". */
     void (*died)(void *ctx, const struct why *why);
+};
+
+/* What jobs of a source that is not whole sleep for; hls/wants.h answers it. */
+struct media_want_events {
     /* The job sleeps until [offset, +length) of a source that is not whole is there. */
     void (*want)(void *ctx, uint64_t job, uint64_t offset, uint64_t length);
     /* It does no more: it goes on, has ended or was cancelled. */
@@ -69,6 +73,9 @@ MUST_CHECK enum err media_open(struct media_host *host, int film, int map, uint6
 void media_close(struct media **media);
 /* 0: not forked yet. */
 uint32_t media_pid(const struct media *media);
+/* Who is told of wants from now on; NULL: nobody. Before the first job, and NULL while none sleeps or
+ * before media_close. */
+void media_on_want(struct media *media, const struct media_want_events *events, void *ctx);
 /* The map has more blocks: sleeping reads look again. */
 void media_have(struct media *media);
 

@@ -21,8 +21,8 @@ void media_job_unwant(struct media *media, struct media_job *job)
     if (job->want_length == 0)
         return;
     job->want_length = 0;
-    if (!media->is_closed)
-        media->events.unwant(media->ctx, job->id);
+    if (!media->is_closed && media->want_events.unwant != NULL)
+        media->want_events.unwant(media->want_ctx, job->id);
 }
 
 static void unlink_job(struct media *media, struct media_job *job)

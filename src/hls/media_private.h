@@ -85,6 +85,8 @@ struct media {
     char label[WIRE_TEXT];
     struct media_events events;
     void *ctx;
+    struct media_want_events want_events; /* NULLs: nobody is told */
+    void *want_ctx;
     uint64_t size;
     const uint8_t *map; /* NULL: whole */
     size_t map_bytes;

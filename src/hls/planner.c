@@ -182,19 +182,7 @@ static void on_died(void *ctx, const struct why *why)
     uv_timer_start(&planner->retry, on_retry, 0, 0);
 }
 
-static void on_want(void *ctx, uint64_t job, uint64_t offset, uint64_t length)
-{
-    struct planner *planner = ctx;
-    wants_add(planner->wants, job, offset, length);
-}
-
-static void on_unwant(void *ctx, uint64_t job)
-{
-    struct planner *planner = ctx;
-    wants_drop(planner->wants, job);
-}
-
-static const struct media_events events = {.died = on_died, .want = on_want, .unwant = on_unwant};
+static const struct media_events events = {.died = on_died};
 static const struct media_job_events job_events = {
     .progress = on_progress, .done = on_done, .failed = on_failed};
 

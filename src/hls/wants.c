@@ -26,34 +26,11 @@ struct wants {
     TAILQ_HEAD(want_list, want) list;
 };
 
-struct wants *wants_new(struct source *source, struct media *media, struct mailbox *mailbox)
-{
-    struct wants *wants = mem_new(struct wants);
-    wants->source = source_ref(source);
-    wants->media = media;
-    wants->mailbox = mailbox;
-    TAILQ_INIT(&wants->list);
-    return wants;
-}
-
 static void end(struct want *want)
 {
     TAILQ_REMOVE(&want->wants->list, want, link);
     source_unwant(&want->wait);
     mem_free(want);
-}
-
-void wants_free(struct wants **wants)
-{
-    struct wants *gone = *wants;
-    struct want *want;
-    *wants = NULL;
-    if (gone == NULL)
-        return;
-    while ((want = TAILQ_FIRST(&gone->list)) != NULL)
-        end(want);
-    source_unref(&gone->source);
-    mem_free(gone);
 }
 
 static void on_ready(void *ctx, enum err kind, const struct why *why)
@@ -68,10 +45,24 @@ static void on_ready(void *ctx, enum err kind, const struct why *why)
         media_give_up(wants->media, job, why);
 }
 
-void wants_add(struct wants *wants, uint64_t job, uint64_t offset, uint64_t length)
+/* The job sleeps no more. */
+static void on_unwant(void *ctx, uint64_t job)
 {
+    struct wants *wants = ctx;
+    struct want *want;
+    TAILQ_FOREACH(want, &wants->list, link)
+    if (want->job == job)
+        break;
+    if (want != NULL)
+        end(want);
+}
+
+/* In place of what the job wanted before. */
+static void on_want(void *ctx, uint64_t job, uint64_t offset, uint64_t length)
+{
+    struct wants *wants = ctx;
     const struct span span = {offset, offset + length};
-    wants_drop(wants, job);
+    on_unwant(wants, job);
     struct want *want = mem_new(struct want);
     want->wants = wants;
     want->job = job;
@@ -79,14 +70,31 @@ void wants_add(struct wants *wants, uint64_t job, uint64_t offset, uint64_t leng
     want->wait = source_want(wants->source, &span, SOURCE_NOW, wants->mailbox, on_ready, want);
 }
 
-void wants_drop(struct wants *wants, uint64_t job)
+static const struct media_want_events events = {on_want, on_unwant};
+
+struct wants *wants_new(struct source *source, struct media *media, struct mailbox *mailbox)
 {
+    struct wants *wants = mem_new(struct wants);
+    wants->source = source_ref(source);
+    wants->media = media;
+    wants->mailbox = mailbox;
+    TAILQ_INIT(&wants->list);
+    media_on_want(media, &events, wants);
+    return wants;
+}
+
+void wants_free(struct wants **wants)
+{
+    struct wants *gone = *wants;
     struct want *want;
-    TAILQ_FOREACH(want, &wants->list, link)
-    if (want->job == job)
-        break;
-    if (want != NULL)
+    *wants = NULL;
+    if (gone == NULL)
+        return;
+    media_on_want(gone->media, NULL, NULL);
+    while ((want = TAILQ_FIRST(&gone->list)) != NULL)
         end(want);
+    source_unref(&gone->source);
+    mem_free(gone);
 }
 
 bool wants_any(const struct wants *wants)

@@ -11,13 +11,9 @@
 
 struct wants;
 
-/* Borrows `media`, which ends after it. */
+/* Hears what the jobs of `media` want from now on. Borrows `media`, which ends after it. */
 struct wants *wants_new(struct source *source, struct media *media, struct mailbox *mailbox);
 /* NULL is accepted; *wants is NULL afterwards. */
 void wants_free(struct wants **wants);
-/* In place of what the job wanted before. */
-void wants_add(struct wants *wants, uint64_t job, uint64_t offset, uint64_t length);
-/* The job sleeps no more. */
-void wants_drop(struct wants *wants, uint64_t job);
 /* Some job of it sleeps. NULL is accepted. */
 bool wants_any(const struct wants *wants);

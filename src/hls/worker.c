@@ -35,19 +35,7 @@ static void on_died(void *ctx, const struct why *why)
     job_schedule(room);
 }
 
-static void on_want(void *ctx, uint64_t job, uint64_t offset, uint64_t length)
-{
-    struct worker *worker = ctx;
-    wants_add(worker->wants, job, offset, length);
-}
-
-static void on_unwant(void *ctx, uint64_t job)
-{
-    struct worker *worker = ctx;
-    wants_drop(worker->wants, job);
-}
-
-static const struct media_events events = {.died = on_died, .want = on_want, .unwant = on_unwant};
+static const struct media_events events = {.died = on_died};
 
 static enum err open_media(struct worker *worker, struct why *why)
 {

@@ -37,7 +37,7 @@ static void copy_row(struct store_file *to, const struct store_file *from)
     to->folder = mem_strdup(from->folder);
     to->path = mem_strdup(from->path);
     to->name = NULL;
-    to->reason = from->reason != NULL ? mem_strdup(from->reason) : NULL;
+    to->reason = mem_strdup_or_null(from->reason);
 }
 
 static void note_known(void *ctx, const struct store_file *file, enum store_plan_state plan)

@@ -41,19 +41,7 @@ static void on_died(void *ctx, const struct why *why)
     fail_msg("its process %s", why->text);
 }
 
-static void on_want(void *ctx, uint64_t job, uint64_t offset, uint64_t length)
-{
-    struct arriving *arriving = ctx;
-    wants_add(arriving->wants, job, offset, length);
-}
-
-static void on_unwant(void *ctx, uint64_t job)
-{
-    struct arriving *arriving = ctx;
-    wants_drop(arriving->wants, job);
-}
-
-static const struct media_events events = {on_died, on_want, on_unwant};
+static const struct media_events events = {on_died};
 
 static void on_wake(void *ctx)
 {

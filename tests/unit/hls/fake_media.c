@@ -97,6 +97,12 @@ uint64_t media_plan(struct media *media, bool scan, int out, const struct media_
                    .is_plan = true, .scan = scan, .out = out, .events = *events, .ctx = ctx});
 }
 
+void media_on_want(struct media *media, const struct media_want_events *events, void *ctx)
+{
+    media->want_events = events != NULL ? *events : (struct media_want_events){0};
+    media->want_ctx = ctx;
+}
+
 uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int out,
                        const struct media_job_events *events, void *ctx)
 {
@@ -221,13 +227,13 @@ void media_give_up(struct media *media, uint64_t id, const struct why *why)
 void fake_want(struct fake_job *job, uint64_t offset, uint64_t length)
 {
     job->is_waiting = true;
-    job->media->events.want(job->media->ctx, job->id, offset, length);
+    job->media->want_events.want(job->media->want_ctx, job->id, offset, length);
 }
 
 void fake_unwant(struct fake_job *job)
 {
-    if (job->is_waiting)
-        job->media->events.unwant(job->media->ctx, job->id);
+    if (job->is_waiting && job->media->want_events.unwant != NULL)
+        job->media->want_events.unwant(job->media->want_ctx, job->id);
     job->is_waiting = false;
 }
 

@@ -32,6 +32,8 @@ struct media {
     struct media_host *host;
     struct media_events events;
     void *ctx;
+    struct media_want_events want_events;
+    void *want_ctx;
 };
 
 struct media_host *fake_new(unsigned limit);

@@ -33,9 +33,12 @@ enum err fake_open_with(struct stage *stage, bool with_plan, bool fresh)
     CLEANUP(mem_free_at) uint8_t *bytes = NULL;
     size_t size;
     plan_write(plan, &bytes, &size);
-    return media_open(stage->host, stage->film, stage->map, FAKE_FILM_BYTES,
-                      with_plan ? bytes : NULL, with_plan ? size : 0, "film \xff name", fresh,
-                      &stage_media_events, stage, &stage->media);
+    enum err kind = media_open(stage->host, stage->film, stage->map, FAKE_FILM_BYTES,
+                               with_plan ? bytes : NULL, with_plan ? size : 0, "film \xff name",
+                               fresh, &stage_media_events, stage, &stage->media);
+    if (kind == OK)
+        media_on_want(stage->media, &stage_want_events, stage);
+    return kind;
 }
 
 void fake_open_film(struct stage *stage, const char *deed)

@@ -87,7 +87,8 @@ static void on_unwant(void *ctx, uint64_t job UNUSED)
     stage->unwants++;
 }
 
-const struct media_events stage_media_events = {on_died, on_want, on_unwant};
+const struct media_events stage_media_events = {on_died};
+const struct media_want_events stage_want_events = {on_want, on_unwant};
 const struct media_job_events stage_job_events = {on_pieces, on_progress, on_verdict, on_done,
                                                   on_failed};
 

@@ -36,8 +36,9 @@ struct heard {
     bool close_in_pieces;
 };
 
-extern const struct media_events stage_media_events;   /* ctx: the stage */
-extern const struct media_job_events stage_job_events; /* ctx: a struct heard */
+extern const struct media_events stage_media_events;     /* ctx: the stage */
+extern const struct media_want_events stage_want_events; /* ctx: the stage */
+extern const struct media_job_events stage_job_events;   /* ctx: a struct heard */
 
 void heard_init(struct heard *heard, struct stage *stage);
 void heard_fini(struct heard *heard);
