@@ -169,7 +169,7 @@ def test_generated_film_plays_whole(server, name, tmp_path):
 
 def corpus_names(verdicts):
     return [n for n, r in CORPUS.items() if r["verdict"] in verdicts and
-            (FULL or float(r["duration_s"] if r["duration_s"] not in ("-", "") else 0) <= 70 or
+            (FULL or float(r["duration_s"] if r["duration_s"] not in ("-", "") else 0) <= 20 or
              n.endswith("fragmented.mp4"))]
 
 
