@@ -33,13 +33,13 @@ unit() { # unit NAME [FLAG]: the unit tests of one build
         ctest --test-dir "$out/$1" --output-on-failure -j 2 ${2:-}
 }
 
-system() { # system NAME [FLAG...]: the server of one build, over real HTTP
+system() ( # system NAME [FLAG...]: the server of one build, over real HTTP
     name=$1
     shift
     MATINEE_BIN=$out/$name/matinee MATINEE_BUILD=$out/$name \
         /usr/bin/python3 -m pytest -q -n 2 --dist loadgroup -o cache_dir="$out/pytest-$name" "$@" \
         tests/system
-}
+)
 
 chosen() ( # chosen NAME [FLAG...]: the same without the long form: under sanitizers that takes hours
     unset FULL
