@@ -65,6 +65,21 @@ static const struct setting settings[] = {
     {"fetch.proxy", TEXT, AT(fetch.proxy), "", 0, 0, NULL},
     {"fetch.allow", LIST, AT(fetch.allow), "", 0, 0, NULL},
     {"fetch.ca_file", TEXT, AT(fetch.ca_file), "", 0, 0, NULL},
+    {"torrent.enabled", BOOL, AT(torrent.enabled), "true", 0, 0, NULL},
+    {"torrent.listen", TEXT, AT(torrent.listen), "0.0.0.0:6881,[::]:6881", 0, 0, NULL},
+    {"torrent.interface", TEXT, AT(torrent.interface), "", 0, 0, NULL},
+    {"torrent.proxy", TEXT, AT(torrent.proxy), "", 0, 0, NULL},
+    {"torrent.download_rate", NUMBER, AT(torrent.download_rate), "0", 0, 1LL << 31, NULL},
+    {"torrent.upload_rate", NUMBER, AT(torrent.upload_rate), "0", 0, 1LL << 31, NULL},
+    {"torrent.connections", NUMBER, AT(torrent.connections), "150", 2, 10000, NULL},
+    {"torrent.encrypted_only", BOOL, AT(torrent.encrypted_only), "false", 0, 0, NULL},
+    {"torrent.dht", BOOL, AT(torrent.dht), "true", 0, 0, NULL},
+    {"torrent.lsd", BOOL, AT(torrent.lsd), "false", 0, 0, NULL},
+    {"torrent.upnp", BOOL, AT(torrent.upnp), "false", 0, 0, NULL},
+    {"torrent.allow_local", BOOL, AT(torrent.allow_local), "false", 0, 0, NULL},
+    {"torrent.spare_bytes", NUMBER, AT(torrent.spare_bytes), "1GiB", 0, 1LL << 44, NULL},
+    {"torrent.ratio_percent", NUMBER, AT(torrent.ratio_percent), "100", 0, 100000, NULL},
+    {"torrent.seed_s", NUMBER, AT(torrent.seed_s), "86400", 0, 365 * 86400, NULL},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0] };
 

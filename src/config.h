@@ -66,6 +66,23 @@ struct config {
         struct config_list allow;
         char *ca_file;
     } fetch;
+    struct {
+        bool enabled;
+        char *listen;
+        char *interface;
+        char *proxy;
+        int64_t download_rate;
+        int64_t upload_rate;
+        int64_t connections;
+        bool encrypted_only;
+        bool dht;
+        bool lsd;
+        bool upnp;
+        bool allow_local;
+        int64_t spare_bytes;
+        int64_t ratio_percent;
+        int64_t seed_s;
+    } torrent;
     char *data;
     char *log_level;
 };

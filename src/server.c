@@ -23,6 +23,7 @@
 #include "http/http.h"
 #include "library/library.h"
 #include "store/store.h"
+#include "torrent/torrents.h"
 
 /* How long requests in flight may take after SIGTERM (architecture.md, command line). */
 enum { STOP_GRACE_MS = 10000, FEW_FILES = 16384 };
@@ -38,6 +39,7 @@ struct server {
     struct library *library;
     struct hls *hls;
     struct fetch *fetch;
+    struct torrents *torrents;
     struct api *api;
     struct http *http;
 };
@@ -280,6 +282,40 @@ static enum err start_api(struct server *server, struct why *why)
     return api_new(&options, &server->api, why);
 }
 
+/* After what its news go to. */
+static enum err start_torrents(struct server *server, struct why *why)
+{
+    const struct config *config = server->config;
+    if (!config->torrent.enabled)
+        return OK;
+    const struct shim_settings settings = {
+        .listen = config->torrent.listen,
+        .interface = set_or_null(config->torrent.interface),
+        .proxy = set_or_null(config->torrent.proxy),
+        .download_rate = config->torrent.download_rate,
+        .upload_rate = config->torrent.upload_rate,
+        .connections = (int) config->torrent.connections,
+        .dht = config->torrent.dht,
+        .lsd = config->torrent.lsd,
+        .upnp = config->torrent.upnp,
+        .encrypted_only = config->torrent.encrypted_only,
+        .allow_local = config->torrent.allow_local,
+    };
+    const struct torrents_options options = {
+        .data_folder = server->data,
+        .settings = &settings,
+        .spare_bytes = (uint64_t) config->torrent.spare_bytes,
+        .ratio = (double) config->torrent.ratio_percent / 100,
+        .seed_ms = config->torrent.seed_s * 1000,
+        .changed = api_download_changed,
+        .ctx = server->api,
+    };
+    enum err err = torrents_start(&options, &server->torrents, why);
+    if (err == OK)
+        api_set_torrents(server->api, server->torrents);
+    return err;
+}
+
 static enum err start_http(struct server *server, struct why *why)
 {
     const struct config *config = server->config;
@@ -330,6 +366,8 @@ static enum err start_all(struct server *server, const struct media_options *med
     if (err == OK)
         err = start_hls(server, why);
     if (err == OK)
+        err = start_torrents(server, why);
+    if (err == OK)
         err = start_http(server, why);
     if (err == OK)
         start_scan(server);
@@ -350,6 +388,7 @@ static void stop_all(struct server *server)
     fetch_stop(&server->fetch);
     http_stop(&server->http, 0);
     hls_stop(&server->hls);
+    torrents_stop(&server->torrents);
     library_free(&server->library);
     api_free(&server->api);
     auth_stop(&server->auth);

@@ -5,10 +5,10 @@
 PACKAGES_BUILD="build-essential cmake ninja-build pkg-config
     libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswresample-dev libswscale-dev
     libuv1-dev libh2o-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libjansson-dev libsqlite3-dev libsodium-dev
-    libyaml-dev libseccomp-dev"
+    libyaml-dev libseccomp-dev libtorrent-rasterbar-dev"
 PACKAGES_RUN="ffmpeg qrencode util-linux iproute2"
 PACKAGES_TEST="libcmocka-dev ffmpeg mkvtoolnix python3 python3-pytest python3-pytest-xdist
-    python3-yaml python3-jsonschema chromium clang-14 clang-format-14 clang-tidy-14
+    python3-yaml python3-jsonschema python3-libtorrent chromium clang-14 clang-format-14 clang-tidy-14
     libclang-rt-14-dev valgrind git fonts-dejavu-core procps"
 
 packages_missing() {

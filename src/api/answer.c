@@ -61,7 +61,16 @@ static void on_done(void *arg)
     unref(answer);
 }
 
-static void leave(struct api *api)
+bool api_enter(struct api *api)
+{
+    pthread_mutex_lock(&api->lock);
+    bool may = !api->is_stopping;
+    api->jobs += may ? 1 : 0;
+    pthread_mutex_unlock(&api->lock);
+    return may;
+}
+
+void api_leave(struct api *api)
 {
     pthread_mutex_lock(&api->lock);
     if (--api->jobs == 0)
@@ -82,7 +91,7 @@ static void do_work(void *arg)
     mem_free(arg);
     posted.answer->_work(posted.answer);
     mailbox_post(posted.mailbox, on_done, posted.answer);
-    leave(api);
+    api_leave(api);
 }
 
 void answer_later(struct api *api, struct request *request, const struct answer_plan *plan)
@@ -105,7 +114,7 @@ void answer_later(struct api *api, struct request *request, const struct answer_
     struct pool *pool = plan->pool != NULL ? plan->pool : api->pool;
     if (pool_run(pool, do_work, NULL, posted, NULL) == OK)
         return;
-    leave(api);
+    api_leave(api);
     mem_free(posted);
     answer_fail(answer, why_set(&answer->why, ERR_BUSY, NULL, "the server has too much to do"),
                 503);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 enum { POOL_THREADS = 3, POOL_QUEUE = 256 }; /* one fewer than the store has readers */
+enum { TORRENT_BYTES_MOST = 10 * 1024 * 1024 };
 
 #define JSON   "application/json"
 #define OPENED (ROUTE_OPEN | ROUTE_SETUP)
@@ -42,6 +43,24 @@ static const struct http_route ROUTES[] = {
     {.method = "GET", .path = "/api/v1/playback/{id}", .handler = playback_get},
     {.method = "PUT", .path = "/api/v1/playback/{id}", .body = JSON, .handler = playback_put},
     {.method = "DELETE", .path = "/api/v1/playback/{id}", .handler = playback_delete},
+    {.method = "GET", .path = "/api/v1/downloads", .handler = downloads_get},
+    {.method = "POST",
+     .path = "/api/v1/downloads",
+     .flags = ROUTE_ADMIN,
+     .body = JSON,
+     .other_body = "application/x-bittorrent",
+     .body_limit = TORRENT_BYTES_MOST,
+     .handler = downloads_post},
+    {.method = "GET", .path = "/api/v1/downloads/{id}", .handler = download_get},
+    {.method = "PATCH",
+     .path = "/api/v1/downloads/{id}",
+     .flags = ROUTE_ADMIN,
+     .body = JSON,
+     .handler = download_patch},
+    {.method = "DELETE",
+     .path = "/api/v1/downloads/{id}",
+     .flags = ROUTE_ADMIN,
+     .handler = download_delete},
     {.method = "GET", .path = "/api/v1/events", .handler = events_get},
     {.method = "GET", .path = "/stream", .flags = ROUTE_OUTWARD, .handler = stream_get},
     {.method = "GET", .path = "/api/validate", .flags = ROUTE_OUTWARD, .handler = validate_get},
@@ -96,6 +115,8 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->base_path = mem_strdup(options->base_path != NULL ? options->base_path : "");
     api->events = events_new();
     api->playbacks = playbacks_new();
+    api->downloads = downloads_new();
+    api->arriving = arriving_new();
     pthread_mutex_init(&api->lock, NULL);
     pthread_cond_init(&api->idle, NULL);
     make_routes(api);
@@ -110,6 +131,12 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
 void api_set_hls(struct api *api, struct hls *hls)
 {
     atomic_store(&api->hls, hls);
+}
+
+void api_set_torrents(struct api *api, struct torrents *torrents)
+{
+    atomic_store(&api->torrents, torrents);
+    downloads_remember_all(api);
 }
 
 void api_set_http(struct api *api, struct http *http)
@@ -128,6 +155,7 @@ void api_stop(struct api *api)
         return;
     events_stop(api->events);
     pthread_mutex_lock(&api->lock);
+    api->is_stopping = true;
     while (api->jobs > 0)
         pthread_cond_wait(&api->idle, &api->lock);
     pthread_mutex_unlock(&api->lock);
@@ -140,6 +168,8 @@ void api_free(struct api **api)
     struct api *gone = *api;
     pool_free(&gone->pool);
     playbacks_free(&gone->playbacks);
+    downloads_free(&gone->downloads);
+    arriving_free(&gone->arriving);
     events_free(&gone->events);
     pthread_cond_destroy(&gone->idle);
     pthread_mutex_destroy(&gone->lock);

@@ -3,7 +3,8 @@
  * (what hls asks of the library, what the library asks of hls, news for the page).
  * Life: api_new -> hls_start with api_hls_library -> api_set_hls -> library_start with api_prober
  * and api_listener -> http_start with api_routes -> api_set_http -> ... -> api_end_streams ->
- * http_drain -> library_stop -> api_stop -> http_stop -> hls_stop -> library_free -> api_free.
+ * http_drain -> library_stop -> api_stop -> http_stop -> hls_stop -> torrents_stop -> library_free ->
+ * api_free.
  * Threads: handlers on the http loops; what waits for the disk on a pool of its own. */
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "http/http.h"
 #include "library/library.h"
 #include "store/store.h"
+#include "torrent/torrents.h"
 
 struct api;
 
@@ -46,3 +48,7 @@ struct hls_library api_hls_library(struct api *api);
 /* Needs api_set_hls. */
 struct library_prober api_prober(struct api *api);
 struct library_listener api_listener(struct api *api);
+/* As torrents_options.changed; ctx is the struct api, from api_new until api_free. */
+void api_download_changed(void *api, const char *id);
+/* Once, before the first request. */
+void api_set_torrents(struct api *api, struct torrents *torrents);

@@ -12,9 +12,11 @@ static enum err find(void *ctx, const char *file_id, struct hls_file *out, struc
 {
     struct api *api = ctx;
     struct library_file file = {0};
-    enum err err = library_find(api->library, file_id, &file, why);
+    struct source *source = NULL;
+    enum err err = api_find_file(api, file_id, &file, &source, why);
     if (err == OK) {
         *out = (struct hls_file){.path = file.path,
+                                 .source = source,
                                  .identity = file.identity,
                                  .plan = file.plans.bytes,
                                  .plan_size = file.plans.size,
@@ -47,8 +49,10 @@ static void keep_plan(void *ctx, const char *file_id, const struct source_identi
     if (plan_read(bytes, size, &plan, NULL) != OK)
         return;
     const struct library_found found = found_of(identity, plan, bytes, size);
-    if (library_keep_plan(api->library, file_id, &found) == OK)
-        playbacks_refresh(api, file_id);
+    /* What is not in the library is still on its way to it. */
+    if (library_keep_plan(api->library, file_id, &found) != OK)
+        arriving_keep_plan(api->arriving, file_id, identity, bytes, size);
+    playbacks_refresh(api, file_id);
 }
 
 static void tell_progress(void *ctx, const char *file_id, double fraction)

@@ -49,7 +49,7 @@ static json_t *file_json(const struct library_file *file, struct library *librar
 static void work(struct answer *answer)
 {
     struct library_file file = {0};
-    enum err err = library_find(answer->api->library, answer->input, &file, &answer->why);
+    enum err err = api_find_file(answer->api, answer->input, &file, NULL, &answer->why);
     if (err == OK || err == ERR_BAD_MEDIA || (err == ERR_BUSY && file.row.name != NULL))
         answer->body = file_json(&file, answer->api->library);
     else

@@ -13,6 +13,8 @@
 
 struct events;
 struct playbacks;
+struct downloads;
+struct arriving;
 
 struct api {
     /* fixed after new */
@@ -24,14 +26,18 @@ struct api {
     struct pool *pool;
     struct events *events;
     struct playbacks *playbacks;
+    struct downloads *downloads;
+    struct arriving *arriving;
     struct http_route *routes;
     /* set once */
+    _Atomic(struct torrents *) torrents; /* NULL: none */
     _Atomic(struct hls *) hls;
     _Atomic(struct http *) http;
     /* under lock */
     pthread_mutex_t lock;
     pthread_cond_t idle;
-    unsigned jobs;      /* under way: their ends will be posted to http loops */
+    unsigned jobs; /* under way: their ends will be posted to http loops */
+    bool is_stopping;
     int64_t touched_ms; /* when the store was last tried, for /healthz */
     enum err touched;
     int64_t hung_ms; /* when the zygote last did not answer */
@@ -74,6 +80,10 @@ struct answer_plan {
 void answer_later(struct api *api, struct request *request, const struct answer_plan *plan);
 void answer_fail(struct answer *answer, enum err kind, int status);
 
+/* Work that api_stop waits for. False: it is too late for it. */
+bool api_enter(struct api *api);
+void api_leave(struct api *api);
+
 /* A copy of a path parameter or text from outside, cut to its size: an id that is too long is none
  * of ours. */
 void copy_slice(struct slice slice, char *out, size_t size);
@@ -102,6 +112,11 @@ void playback_get(struct request *request, void *api);
 void playback_put(struct request *request, void *api);
 void playback_delete(struct request *request, void *api);
 void events_get(struct request *request, void *api);
+void downloads_get(struct request *request, void *api);
+void downloads_post(struct request *request, void *api);
+void download_get(struct request *request, void *api);
+void download_patch(struct request *request, void *api);
+void download_delete(struct request *request, void *api);
 void stream_get(struct request *request, void *api);
 void validate_get(struct request *request, void *api);
 
@@ -139,6 +154,25 @@ void events_stop(struct events *events);
 /* Takes `payload` (type, id, and the object; `at` is added). Any thread. */
 void events_publish(struct events *events, const char *topic, json_t *payload);
 bool events_have_listeners(struct events *events);
+
+/* --- downloads.c --- */
+struct downloads *downloads_new(void);
+void downloads_free(struct downloads **downloads);
+/* Of those that came back when the server started. Blocks. */
+void downloads_remember_all(struct api *api);
+/* What was last told of each; takes `payload`. Any thread. */
+void downloads_each(struct downloads *downloads, void (*each)(void *ctx, json_t *payload),
+                    void *ctx);
+
+/* --- arriving.c --- */
+struct arriving *arriving_new(void);
+void arriving_free(struct arriving **arriving);
+void arriving_keep_plan(struct arriving *arriving, const char *file,
+                        const struct source_identity *identity, const uint8_t *bytes, size_t size);
+/* As library_find; a file of a download too. `source` may be NULL; set to a reference where the file is
+ * still on its way. Blocks. */
+MUST_CHECK enum err api_find_file(struct api *api, const char *id, struct library_file *out,
+                                  struct source **source, struct why *why);
 
 /* --- playback.c --- */
 struct playbacks *playbacks_new(void);

@@ -238,7 +238,7 @@ void playbacks_refresh(struct api *api, const char *file_id)
     struct why why = {0};
     if (!is_waited_for(api, file_id))
         return;
-    enum err err = library_find(api->library, file_id, &file, &why);
+    enum err err = api_find_file(api, file_id, &file, NULL, &why);
     json_t *media = err == OK ? media_json(file.plans.bytes, file.plans.size, NULL) : NULL;
     if (media != NULL)
         tell_waiting(api, file_id, media, NULL);
@@ -356,7 +356,7 @@ static void start(struct answer *answer)
     struct library_file file = {0};
     enum err err = choose_file(answer->api, wish, &answer->why);
     if (err == OK)
-        err = library_find(answer->api->library, wish->file, &file, &answer->why);
+        err = api_find_file(answer->api, wish->file, &file, NULL, &answer->why);
     if (err != OK) {
         answer_fail(answer, err, 0);
         answer->retry_after_s = err == ERR_BUSY ? 5 : 0;

@@ -98,6 +98,11 @@ static void put_state(struct sse *sse, const char *topic, json_t *payload)
     mem_free(text);
 }
 
+static void put_download(void *ctx, json_t *payload)
+{
+    put_state(ctx, "downloads", payload);
+}
+
 static void put_states(struct sse *sse)
 {
     sse->number = events_now(sse->api->events);
@@ -107,6 +112,10 @@ static void put_states(struct sse *sse)
             put_state(sse, topic,
                       json_pack("{s:s, s:s, s:o}", "type", "scan", "id", "scan", "scan",
                                 scan_json(sse->api->library)));
+            continue;
+        }
+        if (strcmp(topic, "downloads") == 0) {
+            downloads_each(sse->api->downloads, put_download, sse);
             continue;
         }
         const char *id = strchr(topic, ':') + 1;
@@ -298,10 +307,11 @@ static enum err add_topic(struct sse *sse, struct slice topic, struct why *why)
         return why_set(why, ERR_BAD_INPUT, "topics", "at most %d topics", (int) TOPICS_MAX);
     char *name = sse->topics[sse->topic_count++];
     copy_slice(topic, name, sizeof sse->topics[0]);
-    if (strcmp(name, "library") == 0)
+    if (strcmp(name, "library") == 0 || strcmp(name, "downloads") == 0)
         return OK;
     if (strncmp(name, "playback:", 9) != 0)
-        return why_set(why, ERR_BAD_INPUT, "topics", "topics are library and playback:{id}");
+        return why_set(why, ERR_BAD_INPUT, "topics",
+                       "topics are library, downloads and playback:{id}");
     json_t *playback = playbacks_find(sse->api, name + 9, &sse->user);
     if (playback == NULL)
         return why_set(why, ERR_NOT_FOUND, "topics", "there is no such playback, or it is over");
@@ -312,9 +322,10 @@ static enum err add_topic(struct sse *sse, struct slice topic, struct why *why)
 static enum err read_topics(struct request *request, struct sse *sse, struct why *why)
 {
     struct slice list = request_query(request, "topics");
-    enum err err = list.length > 0 ? OK
-                                   : why_set(why, ERR_BAD_INPUT, "topics",
-                                             "topics is missing: library, playback:{id}");
+    enum err err = list.length > 0
+                       ? OK
+                       : why_set(why, ERR_BAD_INPUT, "topics",
+                                 "topics is missing: library, downloads, playback:{id}");
     while (err == OK && list.length > 0) {
         const char *comma = memchr(list.at, ',', list.length);
         size_t length = comma != NULL ? (size_t) (comma - list.at) : list.length;

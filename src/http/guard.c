@@ -147,7 +147,9 @@ static bool guard_body(struct request *request)
         return true;
     if (size > limit)
         return refuse(request, 413, NULL, "the body is too large");
-    if (route->body != NULL && type_is(request_header(request, "content-type"), route->body))
+    struct slice type = request_header(request, "content-type");
+    if ((route->body != NULL && type_is(type, route->body)) ||
+        (route->other_body != NULL && type_is(type, route->other_body)))
         return true;
     struct why why;
     (void) why_set(&why, ERR_BAD_INPUT, NULL, "the body must be %s",

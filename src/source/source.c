@@ -28,6 +28,11 @@ struct source *source_ref(struct source *source)
     return source;
 }
 
+bool source_is_shared(const struct source *source)
+{
+    return atomic_load_explicit(&source->references, memory_order_acquire) > 1;
+}
+
 void source_unref(struct source **source)
 {
     struct source *gone = *source;

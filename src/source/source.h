@@ -31,6 +31,8 @@ struct source;
 MUST_CHECK enum err source_open_local(const char *path, struct source **out, struct why *why);
 struct source *source_ref(struct source *source);
 void source_unref(struct source **source);
+/* Others hold references besides the caller's. */
+bool source_is_shared(const struct source *source);
 const struct source_identity *source_identity(const struct source *source);
 uint64_t source_size(const struct source *source);
 /* The file system it lies on: reads of one file system share a pool (decision 17). */

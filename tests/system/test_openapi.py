@@ -115,12 +115,39 @@ def test_every_schema_is_a_schema():
     for name, schema in DOCUMENT["components"]["schemas"].items():
         jsonschema.Draft202012Validator.check_schema(schema)
         if schema.get("type") == "object" and name not in (
-                "Media", "Track", "Rendition", "Chapter", "PlaybackWish"):
+                "Media", "Track", "Rendition", "Chapter", "PlaybackWish", "DownloadChange"):
             assert schema["additionalProperties"] is False and schema["required"], name
 
 
+def check_downloads(ask):
+    magnet = {"magnet": "magnet:?xt=urn:btih:" + "5" * 40 + "&dn=A%20Film"}
+    made = ask("POST", "/api/v1/downloads", 201, magnet).json
+    assert made["name"] == "A Film" and made["state"] == "metadata" and made["files"] == []
+    assert ask("POST", "/api/v1/downloads", 200, magnet).json["id"] == made["id"]
+    assert [d["id"] for d in ask("GET", "/api/v1/downloads", 200).json["items"]] == [made["id"]]
+    path = f"/api/v1/downloads/{made['id']}"
+    assert ask("PATCH", path, 200, {"state": "paused"}).json["state"] == "paused"
+    assert ask("PATCH", path, 400, {"state": "gone"}).json["field"] == "state"
+    ask("PATCH", path, 409, {"files": [{"file": made["id"], "wanted": False}]})
+    heard = events(ask.server, "downloads", enough=lambda heard: heard[-1][0] == "live")
+    assert [name for name, _, _ in heard][-2:] == ["downloads", "live"]
+    ask("GET", path, 200)
+    ask("DELETE", path, 204)
+    ask("DELETE", path, 404)
+    ask("GET", path, 404)
+    ask("PATCH", path, 404, {"state": "paused"})
+    ask("POST", "/api/v1/downloads", 422, {"magnet": "magnet:?dn=nothing"})
+    ask("POST", "/api/v1/downloads", 422, b"d4:infoi1ee",
+        {"Content-Type": "application/x-bittorrent"})
+    ask("POST", "/api/v1/downloads", 415, b"d4:infoi1ee", {"Content-Type": "text/plain"})
+
+
+#: Nothing of a test leaves this machine.
+ALONE = {"torrent.listen": "127.0.0.1:0", "torrent.dht": "false"}
+
+
 def test_every_answer_is_as_described(folder):
-    with Server(folder) as server:
+    with Server(folder, settings=ALONE) as server:
         ask = Checked(server)
         server.library()
         ask("GET", "/healthz", 200)
@@ -153,6 +180,7 @@ def test_every_answer_is_as_described(folder):
         ask("POST", "/api/v1/setup", 409, {"username": "a", "password": PASSWORD})
         ask("DELETE", "/api/v1/session", 204)
         events(server, "library", enough=lambda heard: heard[-1][0] == "live")
+        check_downloads(ask)
         ask("GET", "/api/v1/events", 400)
         ask("GET", "/stream?url=http://127.0.0.1/", 403)
         ask("GET", "/api/validate?url=http://127.0.0.1/", 200)

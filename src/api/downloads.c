@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* /api/v1/downloads: torrents, added by hand. What was last told of each is kept, for those who begin to
+ * listen. Threads: handlers on http loops, the rest on the api's pool. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/inside.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "torrent/torrents.h"
+
+enum { JSON_BYTES_MOST = 65536, CHOICES_MOST = 20000 };
+
+struct downloads {
+    pthread_mutex_t lock;
+    json_t *told; /* under lock: by id */
+};
+
+struct downloads *downloads_new(void)
+{
+    struct downloads *downloads = mem_new(struct downloads);
+    pthread_mutex_init(&downloads->lock, NULL);
+    downloads->told = json_object();
+    return downloads;
+}
+
+void downloads_free(struct downloads **downloads)
+{
+    struct downloads *gone = *downloads;
+    *downloads = NULL;
+    if (gone == NULL)
+        return;
+    json_decref(gone->told);
+    pthread_mutex_destroy(&gone->lock);
+    mem_free(gone);
+}
+
+/* --- in the words of the API --- */
+
+static double part(uint64_t here, uint64_t size)
+{
+    return size > 0 ? (double) here / (double) size : 1;
+}
+
+static json_t *files_json(const struct torrent_view *view)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < view->file_count; i++) {
+        const struct torrent_view_file *file = &view->files[i];
+        json_array_append_new(
+            files, json_pack("{s:o, s:I, s:f, s:b, s:s}", "name", json_text(file->path), "size",
+                             (json_int_t) file->size, "progress", part(file->here, file->size),
+                             "wanted", file->is_wanted, "file", file->id));
+    }
+    return files;
+}
+
+static json_t *download_json(const struct torrent_view *view)
+{
+    bool is_known = view->file_count > 0;
+    json_t *object = json_pack(
+        "{s:s, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:i, s:o, s:o, s:o}", "id", view->id, "name",
+        json_text(view->name != NULL ? view->name : ""), "hash", view->hash, "state",
+        torrent_state_name(view->state), "progress", is_known ? part(view->here, view->size) : 0.0,
+        "size", (json_int_t) view->size, "rate", (json_int_t) view->rate, "upload_rate",
+        (json_int_t) view->up_rate, "uploaded", (json_int_t) view->uploaded, "peers", view->peers,
+        "eta", view->eta_s >= 0 ? json_integer(view->eta_s) : json_null(), "added",
+        json_date(view->added_ms), "files", files_json(view));
+    if (view->reason[0] != '\0')
+        json_object_set_new(object, "reason", json_text(view->reason));
+    return object;
+}
+
+/* NULL: there is none. */
+static json_t *find_json(struct api *api, const char *id)
+{
+    struct torrent_view view;
+    struct torrents *torrents = atomic_load(&api->torrents);
+    if (torrents == NULL || torrents_find(torrents, id, &view) != OK)
+        return NULL;
+    json_t *object = download_json(&view);
+    torrent_view_fini(&view);
+    return object;
+}
+
+/* --- news --- */
+
+struct news {
+    struct api *api;
+    char id[STORE_ID_SIZE];
+};
+
+static json_t *payload_of(const char *id, json_t *download)
+{
+    json_t *payload =
+        json_pack("{s:s, s:s}", "type", download != NULL ? "download" : "download-gone", "id", id);
+    if (download != NULL)
+        json_object_set(payload, "download", download);
+    return payload;
+}
+
+/* `download` NULL: it is gone. */
+static void remember(struct downloads *downloads, const char *id, json_t *download)
+{
+    pthread_mutex_lock(&downloads->lock);
+    if (download != NULL)
+        json_object_set(downloads->told, id, download);
+    else
+        json_object_del(downloads->told, id);
+    pthread_mutex_unlock(&downloads->lock);
+}
+
+void downloads_remember_all(struct api *api)
+{
+    size_t count = 0;
+    struct torrent_view *views = torrents_list(atomic_load(&api->torrents), &count);
+    for (size_t i = 0; i < count; i++) {
+        json_t *download = download_json(&views[i]);
+        remember(api->downloads, views[i].id, download);
+        json_decref(download);
+    }
+    torrent_views_free(views, count);
+}
+
+static void tell(void *arg)
+{
+    struct news *news = arg;
+    struct api *api = news->api;
+    json_t *download = find_json(api, news->id);
+    remember(api->downloads, news->id, download);
+    events_publish(api->events, "downloads", payload_of(news->id, download));
+    json_decref(download);
+    api_leave(api);
+    mem_free(news);
+}
+
+void api_download_changed(void *ctx, const char *id)
+{
+    struct api *api = ctx;
+    if (!api_enter(api))
+        return;
+    struct news *news = mem_new(struct news);
+    news->api = api;
+    memcpy(news->id, id, strlen(id) + 1);
+    if (pool_run(api->pool, tell, NULL, news, NULL) == OK)
+        return;
+    api_leave(api); /* the next change tells this one too */
+    mem_free(news);
+}
+
+void downloads_each(struct downloads *downloads, void (*each)(void *ctx, json_t *payload),
+                    void *ctx)
+{
+    const char *id;
+    json_t *download;
+    pthread_mutex_lock(&downloads->lock);
+    json_object_foreach(downloads->told, id, download) each(ctx, payload_of(id, download));
+    pthread_mutex_unlock(&downloads->lock);
+}
+
+/* --- GET --- */
+
+static bool is_here(struct answer *answer)
+{
+    if (atomic_load(&answer->api->torrents) != NULL)
+        return true;
+    why_set(&answer->why, ERR_NOT_FOUND, NULL, "downloads are turned off (torrent.enabled)");
+    answer_fail(answer, ERR_NOT_FOUND, 0);
+    return false;
+}
+
+static void none(struct answer *answer)
+{
+    why_set(&answer->why, ERR_NOT_FOUND, NULL, "there is no such download");
+    answer_fail(answer, ERR_NOT_FOUND, 0);
+}
+
+static void list(struct answer *answer)
+{
+    size_t count = 0;
+    if (!is_here(answer))
+        return;
+    struct torrent_view *views = torrents_list(atomic_load(&answer->api->torrents), &count);
+    json_t *items = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(items, download_json(&views[i]));
+    torrent_views_free(views, count);
+    answer->body = json_pack("{s:o, s:n}", "items", items, "next");
+}
+
+void downloads_get(struct request *request, void *ctx)
+{
+    answer_later(ctx, request, &(struct answer_plan){.work = list});
+}
+
+static void get_one(struct answer *answer)
+{
+    if (!is_here(answer))
+        return;
+    answer->body = find_json(answer->api, answer->input);
+    if (answer->body == NULL)
+        none(answer);
+}
+
+/* The path's id, for `work`. */
+static void later_with_id(struct request *request, void *ctx, answer_work_fn *work)
+{
+    char id[STORE_ID_SIZE];
+    copy_slice(request_param(request, 0), id, sizeof id);
+    answer_later(ctx, request, &(struct answer_plan){.work = work, .input = id, .size = sizeof id});
+}
+
+void download_get(struct request *request, void *ctx)
+{
+    later_with_id(request, ctx, get_one);
+}
+
+/* --- POST --- */
+
+struct wish {
+    char *magnet;
+    void *torrent;
+    size_t size;
+};
+
+static void wish_fini(void *input)
+{
+    struct wish *wish = input;
+    mem_free(wish->magnet);
+    mem_free(wish->torrent);
+}
+
+static void add(struct answer *answer)
+{
+    const struct wish *wish = answer->input;
+    const struct torrents_wish said = {
+        .magnet = wish->magnet, .torrent = wish->torrent, .torrent_size = wish->size};
+    char id[STORE_ID_SIZE] = "";
+    bool is_new = false;
+    if (!is_here(answer))
+        return;
+    enum err kind =
+        torrents_add(atomic_load(&answer->api->torrents), &said, id, &is_new, &answer->why);
+    if (kind != OK) {
+        bool is_bad = kind == ERR_BAD_INPUT || kind == ERR_LIMIT;
+        answer_fail(answer, kind, is_bad ? 422 : 0);
+        return;
+    }
+    answer->status = is_new ? 201 : 200;
+    answer->body = find_json(answer->api, id);
+    if (answer->body != NULL)
+        remember(answer->api->downloads, id, answer->body);
+    else
+        none(answer);
+}
+
+static enum err read_wish(struct request *request, struct wish *wish, struct why *why)
+{
+    struct slice body = request_body(request);
+    json_t *json = NULL;
+    if (body.length > 0 && body.at[0] == 'd') { /* a bencoded dictionary: no JSON begins so */
+        wish->torrent = mem_dup(body.at, body.length);
+        wish->size = body.length;
+        return OK;
+    }
+    if (body.length > JSON_BYTES_MOST)
+        return why_set(why, ERR_BAD_INPUT, NULL, "it is neither a torrent nor JSON");
+    enum err kind = request_json(request, &json, why);
+    if (kind != OK)
+        return kind;
+    const json_t *magnet = json_object_get(json, "magnet");
+    if (!json_is_string(magnet) || strlen(json_string_value(magnet)) != json_string_length(magnet))
+        return why_set(why, ERR_BAD_INPUT, "magnet", "magnet is missing: a magnet URI");
+    wish->magnet = mem_strdup(json_string_value(magnet));
+    return OK;
+}
+
+void downloads_post(struct request *request, void *ctx)
+{
+    struct wish wish = {0};
+    struct why why = {0};
+    enum err kind = read_wish(request, &wish, &why);
+    if (kind != OK)
+        reply_problem(request, 0, kind, &why);
+    else
+        answer_later(ctx, request,
+                     &(struct answer_plan){
+                         .work = add, .input = &wish, .size = sizeof wish, .fini = wish_fini});
+}
+
+/* --- PATCH, DELETE --- */
+
+struct patch {
+    char id[STORE_ID_SIZE];
+    struct torrents_change change;
+    struct torrents_choice *choices;
+};
+
+static void patch_fini(void *input)
+{
+    struct patch *patch = input;
+    mem_free(patch->choices);
+}
+
+static enum err read_state(const json_t *value, struct torrents_change *change, struct why *why)
+{
+    const char *text = json_string_value(value);
+    if (value == NULL)
+        return OK;
+    if (text == NULL || (strcmp(text, "paused") != 0 && strcmp(text, "running") != 0))
+        return why_set(why, ERR_BAD_INPUT, "state", "state is paused or running");
+    change->sets_paused = true;
+    change->is_paused = strcmp(text, "paused") == 0;
+    return OK;
+}
+
+static enum err read_choices(const json_t *list, struct patch *patch, struct why *why)
+{
+    size_t index;
+    const json_t *value;
+    if (list == NULL)
+        return OK;
+    if (!json_is_array(list) || json_array_size(list) > CHOICES_MOST)
+        return why_set(why, ERR_BAD_INPUT, "files", "files is a list of {file, wanted}");
+    patch->choices = mem_new_array(struct torrents_choice, json_array_size(list) + 1);
+    json_array_foreach(list, index, value)
+    {
+        struct torrents_choice *choice = &patch->choices[index];
+        const json_t *file = json_object_get(value, "file");
+        const json_t *wanted = json_object_get(value, "wanted");
+        if (!json_is_string(file) || !json_is_boolean(wanted))
+            return why_set(why, ERR_BAD_INPUT, "files", "files is a list of {file, wanted}");
+        copy_slice((struct slice){json_string_value(file), json_string_length(file)}, choice->file,
+                   sizeof choice->file);
+        choice->is_wanted = json_is_true(wanted);
+        patch->change.choice_count++;
+    }
+    return OK;
+}
+
+static void change(struct answer *answer)
+{
+    struct patch *patch = answer->input;
+    patch->change.choices = patch->choices;
+    if (!is_here(answer))
+        return;
+    enum err kind = torrents_change(atomic_load(&answer->api->torrents), patch->id, &patch->change,
+                                    &answer->why);
+    if (kind == ERR_NOT_FOUND)
+        none(answer);
+    else if (kind != OK)
+        answer_fail(answer, kind, kind == ERR_AGAIN ? 409 : 0);
+    else
+        answer->body = find_json(answer->api, patch->id);
+}
+
+void download_patch(struct request *request, void *ctx)
+{
+    struct patch patch = {0};
+    struct why why = {0};
+    json_t *body = NULL;
+    copy_slice(request_param(request, 0), patch.id, sizeof patch.id);
+    enum err kind = request_json(request, &body, &why);
+    if (kind == OK)
+        kind = read_state(json_object_get(body, "state"), &patch.change, &why);
+    if (kind == OK)
+        kind = read_choices(json_object_get(body, "files"), &patch, &why);
+    if (kind == OK) {
+        answer_later(
+            ctx, request,
+            &(struct answer_plan){
+                .work = change, .input = &patch, .size = sizeof patch, .fini = patch_fini});
+        return;
+    }
+    patch_fini(&patch);
+    reply_problem(request, 0, kind, &why);
+}
+
+static void leave(struct answer *answer)
+{
+    if (!is_here(answer))
+        return;
+    if (torrents_remove(atomic_load(&answer->api->torrents), answer->input) != OK)
+        none(answer);
+    else
+        answer->status = 204;
+}
+
+void download_delete(struct request *request, void *ctx)
+{
+    later_with_id(request, ctx, leave);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Inside torrent/ only: torrents.c has the pump and the list, torrent.c one torrent's life, files.c its
+ * files as sources, view.c what is said of it. Threads: the pump, all of it. */
+#pragma once
+
+#include <stdatomic.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "base/loop.h"
+#include "torrent/keep.h"
+#include "torrent/picker.h"
+#include "torrent/torrents.h"
+
+struct torrents {
+    /* fixed after start */
+    struct loop *loop;
+    char *root;
+    struct shim_settings settings; /* its texts are ours */
+    uint64_t spare_bytes;
+    double ratio;
+    int64_t seed_ms;
+    void (*changed)(void *ctx, const char *id);
+    void *ctx;
+    char boot[40];
+    /* pump */
+    struct shim *shim; /* NULL until the first torrent (decision 31) */
+    uv_async_t alerts; /* libtorrent has something to say */
+    uv_timer_t beat;   /* looks after what is watched, saved, stalled */
+    uv_timer_t gate;   /* while pieces are verified and not yet known to be written */
+    TAILQ_HEAD(torrent_list, torrent) list;
+    int64_t looked_ms;
+    bool is_stopping;
+    /* any thread */
+    atomic_bool is_woken; /* a plan is on its way to the pump */
+};
+
+enum torrent_phase {
+    PHASE_DESCRIPTION, /* waits for it */
+    PHASE_CHECKING,
+    PHASE_RUNNING,
+    PHASE_FAILED,  /* for good: failure says why */
+    PHASE_LEAVING, /* removed, libtorrent has yet to say so */
+};
+
+struct torrent_file {
+    struct source *source; /* NULL: nobody has opened it yet */
+    uint64_t here;         /* bytes */
+};
+
+struct torrent {
+    TAILQ_ENTRY(torrent) link;
+    struct torrents *torrents;
+    char id[STORE_ID_SIZE];
+    char hash[SHIM_HASH_TEXT];
+    enum torrent_phase phase;
+    struct keep *keep;
+    struct keep_state state;
+    struct shim_torrent *shim; /* NULL: failed before it could be added */
+    struct why failure;
+    struct why disk, tracker; /* what they said last; "" = all is well */
+    /* with its description */
+    struct shim_meta *meta; /* NULL before */
+    struct picker *picker;
+    struct torrent_file *files;
+    uint8_t *have; /* one byte a piece: everyone can read it */
+    uint32_t have_count;
+    uint32_t *pending; /* verified, perhaps not yet written */
+    size_t pending_count, pending_room;
+    bool is_sequential, is_whole, has_given;
+    struct shim_status status;
+    int64_t saved_ms, moved_ms; /* when bytes came last */
+    bool is_dirty, is_saving, is_changed;
+};
+
+/* --- torrents.c --- */
+MUST_CHECK enum err torrents_session(struct torrents *torrents, struct why *why);
+/* The gate looks soon. */
+void torrents_gate(struct torrents *torrents);
+struct torrent *torrents_by_id(struct torrents *torrents, const char *id);
+
+/* --- torrent.c --- */
+/* Of a folder that is there, or was just made. Takes `keep` and `state`. */
+struct torrent *torrent_new(struct torrents *torrents, const char *id, struct keep **keep,
+                            struct keep_state *state);
+void torrent_free(struct torrent **torrent);
+/* Takes `meta`; gives its files their ids, where they have none yet. */
+void torrent_describe(struct torrent *torrent, struct shim_meta **meta);
+/* `torrent` bytes may be NULL: from the magnet. `is_kept`: what libtorrent saved, and the journal, are
+ * to be believed. On failure it is PHASE_FAILED. */
+void torrent_begin(struct torrent *torrent, const void *bytes, size_t size, bool is_kept);
+void torrent_event(struct torrent *torrent, const struct shim_event *event);
+/* Pieces that were written by now. False: some are still pending. */
+bool torrent_gate(struct torrent *torrent);
+/* What is read decides what is fetched. */
+void torrent_plan(struct torrent *torrent);
+bool torrent_is_watched(const struct torrent *torrent);
+/* Twice a second. */
+void torrent_look(struct torrent *torrent, int64_t now_ms);
+void torrent_pause(struct torrent *torrent, bool is_paused);
+void torrent_want(struct torrent *torrent, const bool *wanted);
+/* One a file of its description; mem_free. */
+bool *torrent_wanted(const struct torrent *torrent);
+void torrent_save_state(struct torrent *torrent, bool is_clean);
+PRINTF_LIKE(2, 3) void torrent_fail(struct torrent *torrent, const char *format, ...);
+void torrent_leave(struct torrent *torrent);
+
+/* --- files.c --- */
+void files_name(const struct torrent *torrent, size_t file, char out[32]);
+/* -1: none of its visible files. */
+int files_find(const struct torrent *torrent, const char *id);
+MUST_CHECK enum err files_open(struct torrent *torrent, size_t file, struct source **out,
+                               struct why *why);
+/* The piece can be read. */
+void files_fill(struct torrent *torrent, uint32_t piece);
+/* Nothing more will come of it. */
+void files_fail(struct torrent *torrent, enum err kind, const struct why *why);
+/* What is read of all its files, as bytes of the torrent; *is_watched: somebody has one open. */
+size_t files_reads(const struct torrent *torrent, struct picker_read *out, size_t room,
+                   bool *is_watched);
+
+/* --- view.c --- */
+void view_of(const struct torrent *torrent, struct torrent_view *out);

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "torrent/keep.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+struct keep {
+    char *path;
+    int folder;  /* the folder's fd */
+    int journal; /* -1: not open yet */
+};
+
+static const char FILES[] = "f";
+static const char JOURNAL[] = "pieces";
+static const char OLD_JOURNAL[] = "pieces.old";
+
+enum err keep_open(const char *root, const char *id, struct keep **out, struct why *why)
+{
+    struct str path = {0};
+    str_printf(&path, "%s/%s", root, id);
+    struct keep *keep = mem_new(struct keep);
+    keep->path = str_take(&path);
+    keep->journal = -1;
+    keep->folder = -1;
+    bool is_made = mkdir(keep->path, 0700) == 0 || errno == EEXIST;
+    if (is_made)
+        keep->folder = open(keep->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (keep->folder >= 0 && (mkdirat(keep->folder, FILES, 0700) == 0 || errno == EEXIST)) {
+        *out = keep;
+        return OK;
+    }
+    enum err kind = why_set(why, errno == ENOSPC ? ERR_LIMIT : err_from_errno(errno), NULL,
+                            "cannot make %s: %s", keep->path, strerror(errno));
+    keep_close(&keep);
+    return kind;
+}
+
+void keep_close(struct keep **keep)
+{
+    struct keep *gone = *keep;
+    *keep = NULL;
+    if (gone == NULL)
+        return;
+    fd_close(&gone->journal);
+    fd_close(&gone->folder);
+    mem_free(gone->path);
+    mem_free(gone);
+}
+
+const char *keep_folder(const struct keep *keep)
+{
+    return keep->path;
+}
+
+/* --- removing --- */
+
+static void empty_folder(int folder, int depth)
+{
+    enum { MOST_DEPTH = 4 }; /* we make two */
+    int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = again >= 0 ? fdopendir(again) : NULL;
+    if (list == NULL) {
+        fd_close(&again);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(folder, entry->d_name, 0) == 0 || depth == MOST_DEPTH)
+            continue;
+        CLEANUP(fd_close)
+        int inner = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (inner < 0)
+            continue;
+        empty_folder(inner, depth + 1);
+        unlinkat(folder, entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(list);
+}
+
+void keep_abandon(struct keep *keep)
+{
+    unlinkat(keep->folder, "state.json", 0);
+}
+
+void keep_remove(struct keep **keep)
+{
+    if (*keep == NULL)
+        return;
+    empty_folder((*keep)->folder, 0);
+    if (rmdir((*keep)->path) != 0)
+        log_warning("torrent.folder", log_str("path", (*keep)->path),
+                    log_str("why", strerror(errno)));
+    keep_close(keep);
+}
+
+/* --- whole files --- */
+
+static enum err write_synced(int fd, const void *bytes, size_t size)
+{
+    enum err kind = fd_write_at(fd, bytes, size, 0);
+    if (kind == OK && fdatasync(fd) != 0)
+        kind = errno == ENOSPC ? ERR_LIMIT : ERR_IO;
+    return kind;
+}
+
+enum err keep_put(struct keep *keep, const char *name, const void *bytes, size_t size)
+{
+    char draft[64];
+    snprintf(draft, sizeof draft, "%s.new", name);
+    CLEANUP(fd_close)
+    int fd =
+        openat(keep->folder, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == ENOSPC ? ERR_LIMIT : ERR_IO;
+    enum err kind = write_synced(fd, bytes, size);
+    if (kind == OK && renameat(keep->folder, draft, keep->folder, name) != 0)
+        kind = ERR_IO;
+    if (kind == OK && fsync(keep->folder) != 0)
+        kind = ERR_IO;
+    if (kind != OK)
+        unlinkat(keep->folder, draft, 0);
+    return kind;
+}
+
+enum err keep_get(struct keep *keep, const char *name, size_t most, uint8_t **bytes, size_t *size)
+{
+    struct stat status;
+    CLEANUP(fd_close) int fd = openat(keep->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    if ((uint64_t) status.st_size > most)
+        return ERR_LIMIT;
+    uint8_t *got =
+        mem_zalloc((size_t) status.st_size + 1); /* terminated, for those who read text */
+    enum err kind = fd_read_at(fd, got, (size_t) status.st_size, 0, size);
+    if (kind != OK) {
+        mem_free(got);
+        return kind;
+    }
+    *bytes = got;
+    return OK;
+}
+
+/* --- the journal --- */
+
+void keep_note_piece(struct keep *keep, uint32_t piece)
+{
+    const uint8_t bytes[4] = {(uint8_t) piece, (uint8_t) (piece >> 8), (uint8_t) (piece >> 16),
+                              (uint8_t) (piece >> 24)};
+    if (keep->journal < 0)
+        keep->journal = openat(keep->folder, JOURNAL,
+                               O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    /* Without it the piece would be fetched again after a crash, no more. */
+    if (keep->journal < 0 || write(keep->journal, bytes, sizeof bytes) != sizeof bytes)
+        log_debug("torrent.journal", log_str("why", strerror(errno)));
+}
+
+static void read_journal(struct keep *keep, const char *name, uint8_t *have, uint32_t count)
+{
+    enum { MOST_BYTES = 4 * 1024 * 1024 };
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (keep_get(keep, name, MOST_BYTES, &bytes, &size) != OK)
+        return;
+    for (size_t at = 0; at + 4 <= size; at += 4) {
+        uint32_t piece = (uint32_t) bytes[at] | (uint32_t) bytes[at + 1] << 8 |
+                         (uint32_t) bytes[at + 2] << 16 | (uint32_t) bytes[at + 3] << 24;
+        if (piece < count)
+            have[piece] = 1;
+    }
+}
+
+void keep_noted_pieces(struct keep *keep, uint8_t *have, uint32_t count)
+{
+    read_journal(keep, JOURNAL, have, count);
+    read_journal(keep, OLD_JOURNAL, have, count);
+}
+
+void keep_turn_pieces(struct keep *keep)
+{
+    /* One that is still there was of a resume that could not be kept. */
+    if (faccessat(keep->folder, OLD_JOURNAL, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return;
+    fd_close(&keep->journal);
+    renameat(keep->folder, JOURNAL, keep->folder, OLD_JOURNAL);
+}
+
+void keep_forget_pieces(struct keep *keep)
+{
+    unlinkat(keep->folder, OLD_JOURNAL, 0);
+}
+
+/* --- files of the torrent --- */
+
+enum err keep_open_file(struct keep *keep, const char *name, uint64_t size, int *out)
+{
+    struct stat status;
+    CLEANUP(fd_close)
+    int fd = openat(keep->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return errno == ENOSPC ? ERR_LIMIT : err_from_errno(errno);
+    if (!S_ISREG(status.st_mode))
+        return ERR_REFUSED;
+    if ((uint64_t) status.st_size < size && ftruncate(fd, (off_t) size) != 0)
+        return errno == ENOSPC || errno == EFBIG ? ERR_LIMIT : ERR_IO;
+    *out = fd_take(&fd);
+    return OK;
+}
+
+bool keep_is_plain(struct keep *keep)
+{
+    int folder = openat(keep->folder, FILES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = folder >= 0 ? fdopendir(folder) : NULL;
+    bool is_plain = list != NULL;
+    for (struct dirent *entry; is_plain && (entry = readdir(list)) != NULL;) {
+        struct stat status;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        is_plain = fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                   S_ISREG(status.st_mode);
+    }
+    if (list != NULL)
+        closedir(list);
+    else
+        fd_close(&folder);
+    return is_plain;
+}
+
+void keep_this_boot(char out[40])
+{
+    size_t got = 0;
+    CLEANUP(fd_close) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    memset(out, 0, 40);
+    if (fd >= 0 && fd_read_at(fd, out, 36, 0, &got) != OK)
+        out[0] = '\0';
+}

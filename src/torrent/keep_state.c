@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* state.json, written and read. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/mem.h"
+#include "torrent/keep.h"
+
+static const char STATE[] = "state.json";
+
+void keep_state_fini(struct keep_state *state)
+{
+    mem_free(state->magnet);
+    mem_free(state->name);
+    mem_free(state->files);
+    *state = (struct keep_state){0};
+}
+
+enum err keep_put_state(struct keep *keep, const struct keep_state *state)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < state->file_count; i++)
+        json_array_append_new(files, json_pack("{s:s, s:b}", "id", state->files[i].id, "wanted",
+                                               state->files[i].is_wanted));
+    json_t *root = json_pack("{s:i, s:I, s:s, s:s*, s:b, s:b, s:s, s:o}", "version", 1, "added_ms",
+                             (json_int_t) state->added_ms, "name", state->name, "magnet",
+                             state->magnet, "paused", state->is_paused, "clean", state->is_clean,
+                             "boot", state->boot, "files", files);
+    char *text = root != NULL ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    enum err kind = text != NULL ? keep_put(keep, STATE, text, strlen(text)) : ERR_BAD_INPUT;
+    free(text);
+    json_decref(root);
+    return kind;
+}
+
+static enum err read_files(json_t *list, struct keep_state *out)
+{
+    size_t count = json_array_size(list);
+    out->files = mem_new_array(struct keep_file, count > 0 ? count : 1);
+    for (size_t i = 0; i < count; i++) {
+        const char *id = NULL;
+        int is_wanted = 0;
+        if (json_unpack(json_array_get(list, i), "{s:s, s:b}", "id", &id, "wanted", &is_wanted) !=
+                0 ||
+            strlen(id) >= STORE_ID_SIZE)
+            return ERR_BAD_INPUT;
+        memcpy(out->files[i].id, id, strlen(id) + 1);
+        out->files[i].is_wanted = is_wanted;
+        out->file_count = i + 1;
+    }
+    return OK;
+}
+
+static enum err read_state(json_t *root, struct keep_state *out)
+{
+    int version = 0, is_paused = 0, is_clean = 0;
+    json_int_t added = 0;
+    const char *name = NULL, *magnet = NULL, *boot = "";
+    json_t *files = NULL;
+    if (json_unpack(root, "{s:i, s:I, s:s, s?s, s:b, s:b, s:s, s:o}", "version", &version,
+                    "added_ms", &added, "name", &name, "magnet", &magnet, "paused", &is_paused,
+                    "clean", &is_clean, "boot", &boot, "files", &files) != 0 ||
+        version != 1 || !json_is_array(files) || strlen(boot) >= sizeof out->boot)
+        return ERR_BAD_INPUT;
+    out->added_ms = added;
+    out->name = mem_strdup(name);
+    out->magnet = mem_strdup_or_null(magnet);
+    out->is_paused = is_paused;
+    out->is_clean = is_clean;
+    memcpy(out->boot, boot, strlen(boot) + 1);
+    return read_files(files, out);
+}
+
+enum err keep_get_state(struct keep *keep, struct keep_state *out)
+{
+    enum { MOST_BYTES = 8 * 1024 * 1024 };
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    size_t size = 0;
+    *out = (struct keep_state){0};
+    enum err kind = keep_get(keep, STATE, MOST_BYTES, &bytes, &size);
+    if (kind != OK)
+        return kind;
+    json_t *root = json_loadb((const char *) bytes, size, JSON_REJECT_DUPLICATES, NULL);
+    kind = read_state(root, out);
+    json_decref(root);
+    if (kind != OK)
+        keep_state_fini(out);
+    return kind;
+}

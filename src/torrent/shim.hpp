@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the two files of the shim share. */
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <new>
+
+#include <libtorrent/add_torrent_params.hpp>
+#include <libtorrent/address.hpp>
+#include <libtorrent/torrent_info.hpp>
+
+extern "C" {
+#include "torrent/shim.h"
+}
+
+namespace matinee
+{
+
+/* Refuses what libtorrent lets through (torrent-engine 6). */
+enum err judge(lt::torrent_info const &info, struct why *why);
+/* Of metadata that was judged. */
+struct shim_meta *describe(lt::torrent_info const &info);
+/* A .torrent, read within our limits, and judged. */
+enum err read_torrent(void const *bytes, std::size_t size, lt::add_torrent_params &out,
+                      struct why *why);
+/* A magnet, without what it may not ask of us. */
+enum err read_magnet(char const *uri, bool allow_local, lt::add_torrent_params &out,
+                     struct why *why);
+bool is_local(lt::address const &address);
+
+/* Nothing that C++ throws passes a C function. */
+template <typename Work> enum err guarded(struct why *why, Work work) noexcept
+{
+    try {
+        return work();
+    } catch (std::bad_alloc const &) {
+        must_failed("memory", __FILE__, __LINE__);
+    } catch (std::exception const &error) {
+        return why_set(why, ERR_IO, nullptr, "%s", error.what());
+    } catch (...) {
+        return why_set(why, ERR_IO, nullptr, "libtorrent failed");
+    }
+}
+
+/* For calls on a torrent that may have gone meanwhile: then nothing happens. */
+template <typename Work> void attempted(Work work) noexcept
+{
+    (void) guarded(nullptr, [&] {
+        work();
+        return OK;
+    });
+}
+
+} // namespace matinee

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "torrent/torrents.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "torrent/inside.h"
+
+enum {
+    WATCHED_BEAT_MS = 100,
+    BEAT_MS = 500,
+    GATE_MS = 10, /* torrent-engine 4 */
+    STOP_MS = 8000,
+};
+
+/* --- the pump --- */
+
+static void on_event(void *ctx, const struct shim_event *event)
+{
+    struct torrents *torrents = ctx;
+    struct torrent *torrent;
+    if (event->ctx != NULL) {
+        torrent_event(event->ctx, event);
+    } else if (event->kind == SHIM_LISTEN) {
+        log_error("torrent.listen", log_str("why", event->words));
+    } else if (event->kind == SHIM_MISSED) {
+        TAILQ_FOREACH(torrent, &torrents->list, link)
+        torrent_event(torrent, event);
+    }
+}
+
+static void on_alerts(uv_async_t *async)
+{
+    struct torrents *torrents = async->data;
+    if (torrents->shim != NULL)
+        shim_take_events(torrents->shim, on_event, torrents);
+}
+
+static void wake(void *ctx)
+{
+    struct torrents *torrents = ctx;
+    uv_async_send(&torrents->alerts);
+}
+
+static void on_gate(uv_timer_t *timer)
+{
+    struct torrents *torrents = timer->data;
+    bool is_empty = true;
+    struct torrent *torrent;
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    is_empty &= torrent_gate(torrent);
+    if (is_empty)
+        uv_timer_stop(timer);
+}
+
+void torrents_gate(struct torrents *torrents)
+{
+    if (!uv_is_active((uv_handle_t *) &torrents->gate))
+        uv_timer_start(&torrents->gate, on_gate, 0, GATE_MS);
+}
+
+static void look(struct torrents *torrents, int64_t now)
+{
+    struct torrent *torrent;
+    torrents->looked_ms = now;
+    if (torrents->shim != NULL)
+        shim_ask_status(torrents->shim);
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    torrent_look(torrent, now);
+}
+
+/* Who has a film open is looked after more often: what he waits for may become urgent. */
+static void on_beat(uv_timer_t *timer)
+{
+    struct torrents *torrents = timer->data;
+    int64_t now = clock_mono_ms();
+    bool is_watched = false;
+    struct torrent *torrent;
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    {
+        is_watched |= torrent_is_watched(torrent);
+        torrent_plan(torrent);
+    }
+    if (now - torrents->looked_ms >= BEAT_MS - WATCHED_BEAT_MS / 2)
+        look(torrents, now);
+    uv_timer_set_repeat(timer, is_watched ? WATCHED_BEAT_MS : BEAT_MS);
+}
+
+enum err torrents_session(struct torrents *torrents, struct why *why)
+{
+    if (torrents->shim != NULL)
+        return OK;
+    enum err kind = shim_open(&torrents->settings, wake, torrents, &torrents->shim, why);
+    if (kind == OK) {
+        uv_timer_start(&torrents->beat, on_beat, BEAT_MS, BEAT_MS);
+        log_info("torrent.session", log_str("listen", torrents->settings.listen));
+    }
+    return kind;
+}
+
+struct torrent *torrents_by_id(struct torrents *torrents, const char *id)
+{
+    struct torrent *torrent;
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    if (torrent->phase != PHASE_LEAVING && strcmp(torrent->id, id) == 0)
+        return torrent;
+    return NULL;
+}
+
+static struct torrent *by_hash(struct torrents *torrents, const char *hash)
+{
+    struct torrent *torrent;
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    if (torrent->phase != PHASE_LEAVING && strcmp(torrent->hash, hash) == 0)
+        return torrent;
+    return NULL;
+}
+
+/* --- those of the last time --- */
+
+static const char META[] = "meta.torrent";
+enum { MOST_META_BYTES = 10 * 1000 * 1000 };
+
+/* After another boot only what an orderly end left behind is sure to be on the disk. */
+static bool is_kept(const struct torrents *torrents, const struct keep_state *state)
+{
+    return state->is_clean || strcmp(state->boot, torrents->boot) == 0;
+}
+
+static void bring_back(struct torrents *torrents, const char *id)
+{
+    struct keep *keep = NULL;
+    struct keep_state state = {0};
+    struct why why = {0};
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    size_t size = 0;
+    struct shim_meta *meta = NULL;
+    if (strlen(id) >= STORE_ID_SIZE || keep_open(torrents->root, id, &keep, &why) != OK) {
+        log_warning("torrent.restore", log_str("folder", id), log_str("why", why.text));
+        return;
+    }
+    enum err kind = keep_get_state(keep, &state);
+    if (kind == ERR_NOT_FOUND) { /* the process ended before it was added */
+        keep_remove(&keep);
+        return;
+    }
+    if (kind != OK) {
+        log_error("torrent.restore", log_str("folder", id), log_err(kind));
+        keep_close(&keep);
+        return;
+    }
+    bool believed = is_kept(torrents, &state) && keep_is_plain(keep);
+    if (keep_get(keep, META, MOST_META_BYTES, &bytes, &size) == OK &&
+        shim_meta_read(bytes, size, &meta, &why) != OK)
+        mem_free_at(&bytes);
+    struct torrent *torrent = torrent_new(torrents, id, &keep, &state);
+    if (meta != NULL)
+        torrent_describe(torrent, &meta);
+    torrent_begin(torrent, bytes, size, believed);
+}
+
+static void bring_all_back(struct torrents *torrents)
+{
+    DIR *folder = opendir(torrents->root);
+    if (folder == NULL)
+        return;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        if (entry->d_name[0] != '.')
+            bring_back(torrents, entry->d_name);
+    closedir(folder);
+}
+
+/* --- life --- */
+
+static void settings_copy(struct shim_settings *to, const struct shim_settings *from)
+{
+    *to = *from;
+    to->listen = mem_strdup(from->listen);
+    to->interface = mem_strdup_or_null(from->interface);
+    to->proxy = mem_strdup_or_null(from->proxy);
+}
+
+static void settings_fini(struct shim_settings *settings)
+{
+    mem_free((void *) (uintptr_t) settings->listen);
+    mem_free((void *) (uintptr_t) settings->interface);
+    mem_free((void *) (uintptr_t) settings->proxy);
+}
+
+static void begin(void *arg)
+{
+    struct torrents *torrents = arg;
+    uv_loop_t *loop = loop_uv(torrents->loop);
+    uv_async_init(loop, &torrents->alerts, on_alerts);
+    uv_timer_init(loop, &torrents->beat);
+    uv_timer_init(loop, &torrents->gate);
+    torrents->alerts.data = torrents->beat.data = torrents->gate.data = torrents;
+    bring_all_back(torrents);
+}
+
+enum err torrents_start(const struct torrents_options *options, struct torrents **out,
+                        struct why *why)
+{
+    struct torrents *torrents = mem_new(struct torrents);
+    struct str root = {0};
+    str_printf(&root, "%s/torrents", options->data_folder);
+    torrents->root = str_take(&root);
+    settings_copy(&torrents->settings, options->settings);
+    torrents->spare_bytes = options->spare_bytes;
+    torrents->ratio = options->ratio;
+    torrents->seed_ms = options->seed_ms;
+    torrents->changed = options->changed;
+    torrents->ctx = options->ctx;
+    keep_this_boot(torrents->boot);
+    TAILQ_INIT(&torrents->list);
+    enum err kind = OK;
+    if (mkdir(torrents->root, 0700) != 0 && errno != EEXIST)
+        kind = why_set(why, err_from_errno(errno), "data", "cannot make %s: %s", torrents->root,
+                       strerror(errno));
+    else if (loop_start("torrent", &torrents->loop) != OK)
+        kind = why_set(why, ERR_BUSY, NULL, "no thread can be started");
+    if (kind != OK) {
+        torrents_stop(&torrents);
+        return kind;
+    }
+    loop_call(torrents->loop, begin, torrents);
+    *out = torrents;
+    return OK;
+}
+
+static void close_handles(struct torrents *torrents)
+{
+    uv_close((uv_handle_t *) &torrents->alerts, NULL);
+    uv_close((uv_handle_t *) &torrents->beat, NULL);
+    uv_close((uv_handle_t *) &torrents->gate, NULL);
+}
+
+static bool is_saving(const struct torrents *torrents)
+{
+    const struct torrent *torrent;
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    if (torrent->is_saving)
+        return true;
+    return false;
+}
+
+/* Runs the loop until all have been saved, and then ends it. */
+static void on_stopping(uv_timer_t *timer)
+{
+    struct torrents *torrents = timer->data;
+    bool is_late = clock_mono_ms() - torrents->looked_ms > STOP_MS;
+    if (is_saving(torrents) && !is_late)
+        return;
+    if (is_late)
+        log_warning("torrent.stop", log_str("why", "not all could be saved in time"));
+    shim_close(&torrents->shim);
+    struct torrent *torrent;
+    while ((torrent = TAILQ_FIRST(&torrents->list)) != NULL) {
+        if (torrent->phase != PHASE_LEAVING)
+            torrent_save_state(torrent, !is_late);
+        torrent_free(&torrent);
+    }
+    close_handles(torrents);
+}
+
+static void end(void *arg)
+{
+    struct torrents *torrents = arg;
+    struct torrent *torrent;
+    torrents->is_stopping = true;
+    torrents->looked_ms = clock_mono_ms();
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    {
+        if (torrent->shim == NULL || torrent->phase == PHASE_LEAVING)
+            continue;
+        torrent->is_saving = true;
+        shim_stop(torrent->shim);
+        shim_save(torrent->shim);
+    }
+    uv_timer_start(&torrents->beat, on_stopping, 0, GATE_MS);
+}
+
+void torrents_stop(struct torrents **torrents)
+{
+    struct torrents *gone = *torrents;
+    *torrents = NULL;
+    if (gone == NULL)
+        return;
+    if (gone->loop != NULL) {
+        loop_call(gone->loop, end, gone);
+        loop_stop(&gone->loop);
+    }
+    settings_fini(&gone->settings);
+    mem_free(gone->root);
+    mem_free(gone);
+}
+
+/* --- adding --- */
+
+struct adding {
+    struct torrents *torrents;
+    const struct torrents_wish *wish;
+    char *id;
+    bool is_new;
+    struct why *why;
+    enum err kind;
+};
+
+static enum err read_wish(const struct torrents_wish *wish, char hash[SHIM_HASH_TEXT],
+                          struct shim_meta **meta, char **name, struct why *why)
+{
+    if (wish->torrent == NULL)
+        return shim_magnet_read(wish->magnet, hash, name, why);
+    enum err kind = shim_meta_read(wish->torrent, wish->torrent_size, meta, why);
+    if (kind != OK)
+        return kind;
+    memcpy(hash, (*meta)->hash, SHIM_HASH_TEXT);
+    *name = mem_strdup((*meta)->name);
+    return OK;
+}
+
+/* Its folder, with all that a start after a crash needs. */
+static enum err make_folder(struct adding *adding, char **name, struct keep **keep,
+                            struct keep_state *state)
+{
+    const struct torrents_wish *wish = adding->wish;
+    *state = (struct keep_state){
+        .added_ms = clock_wall_ms(), .magnet = mem_strdup_or_null(wish->magnet), .name = *name};
+    *name = NULL;
+    memcpy(state->boot, adding->torrents->boot, sizeof state->boot);
+    enum err kind = keep_open(adding->torrents->root, adding->id, keep, adding->why);
+    if (kind == OK && wish->torrent != NULL)
+        kind = keep_put(*keep, META, wish->torrent, wish->torrent_size);
+    if (kind == OK)
+        kind = keep_put_state(*keep, state);
+    if (kind != OK && adding->why->text[0] == '\0')
+        why_set(adding->why, kind, NULL, "it cannot be kept in %s", adding->torrents->root);
+    return kind;
+}
+
+static void add_new(struct adding *adding, struct shim_meta **meta, char **name)
+{
+    struct torrents *torrents = adding->torrents;
+    struct keep *keep = NULL;
+    struct keep_state state;
+    store_new_id(adding->id);
+    adding->kind = torrents_session(torrents, adding->why);
+    if (adding->kind == OK)
+        adding->kind = make_folder(adding, name, &keep, &state);
+    if (adding->kind != OK) {
+        keep_remove(&keep);
+        return;
+    }
+    struct torrent *torrent = torrent_new(torrents, adding->id, &keep, &state);
+    if (*meta != NULL)
+        torrent_describe(torrent, meta);
+    torrent_begin(torrent, adding->wish->torrent, adding->wish->torrent_size, true);
+    adding->is_new = true;
+    if (torrent->phase == PHASE_FAILED) {
+        *adding->why = torrent->failure;
+        adding->kind = ERR_IO;
+        keep_remove(&torrent->keep);
+        torrent_free(&torrent);
+    }
+}
+
+static void add(void *arg)
+{
+    struct adding *adding = arg;
+    char hash[SHIM_HASH_TEXT];
+    struct shim_meta *meta = NULL;
+    char *name = NULL;
+    adding->kind = read_wish(adding->wish, hash, &meta, &name, adding->why);
+    const struct torrent *known = adding->kind == OK ? by_hash(adding->torrents, hash) : NULL;
+    if (known != NULL)
+        memcpy(adding->id, known->id, STORE_ID_SIZE);
+    else if (adding->kind == OK)
+        add_new(adding, &meta, &name);
+    shim_meta_free(&meta);
+    mem_free(name);
+}
+
+enum err torrents_add(struct torrents *torrents, const struct torrents_wish *wish,
+                      char id[STORE_ID_SIZE], bool *is_new, struct why *why)
+{
+    struct why unheard = {0};
+    struct adding adding = {
+        .torrents = torrents, .wish = wish, .id = id, .why = why != NULL ? why : &unheard};
+    loop_call(torrents->loop, add, &adding);
+    *is_new = adding.is_new;
+    return adding.kind;
+}
+
+/* --- changing, removing --- */
+
+struct changing {
+    struct torrents *torrents;
+    const char *id;
+    const struct torrents_change *change;
+    struct why *why;
+    enum err kind;
+};
+
+/* All of them, or none. */
+static enum err choose(struct torrent *torrent, const struct torrents_change *what, struct why *why)
+{
+    if (torrent->meta == NULL)
+        return why_set(why, ERR_AGAIN, "files", "which files it has is not known yet");
+    CLEANUP(mem_free_at) bool *wanted = torrent_wanted(torrent);
+    for (size_t i = 0; i < what->choice_count; i++) {
+        int file = files_find(torrent, what->choices[i].file);
+        if (file < 0)
+            return why_set(why, ERR_BAD_INPUT, "files", "it has no file %s", what->choices[i].file);
+        wanted[file] = what->choices[i].is_wanted;
+    }
+    torrent_want(torrent, wanted);
+    return OK;
+}
+
+static void change(void *arg)
+{
+    struct changing *changing = arg;
+    const struct torrents_change *what = changing->change;
+    struct torrent *torrent = torrents_by_id(changing->torrents, changing->id);
+    changing->kind = torrent != NULL ? OK : ERR_NOT_FOUND;
+    if (torrent != NULL && what->choice_count > 0)
+        changing->kind = choose(torrent, what, changing->why);
+    if (changing->kind == OK && what->sets_paused)
+        torrent_pause(torrent, what->is_paused);
+}
+
+enum err torrents_change(struct torrents *torrents, const char *id,
+                         const struct torrents_change *what, struct why *why)
+{
+    struct changing changing = {.torrents = torrents, .id = id, .change = what, .why = why};
+    loop_call(torrents->loop, change, &changing);
+    return changing.kind;
+}
+
+static void leave(void *arg)
+{
+    struct changing *changing = arg;
+    struct torrent *torrent = torrents_by_id(changing->torrents, changing->id);
+    if (torrent == NULL)
+        changing->kind = ERR_NOT_FOUND;
+    else
+        torrent_leave(torrent);
+}
+
+enum err torrents_remove(struct torrents *torrents, const char *id)
+{
+    struct changing changing = {.torrents = torrents, .id = id};
+    loop_call(torrents->loop, leave, &changing);
+    return changing.kind;
+}
+
+/* --- looking --- */
+
+struct looking {
+    struct torrents *torrents;
+    const char *id; /* NULL: all */
+    struct torrent_view *views;
+    size_t count;
+};
+
+static void view(void *arg)
+{
+    struct looking *looking = arg;
+    size_t room = 0;
+    const struct torrent *torrent;
+    TAILQ_FOREACH(torrent, &looking->torrents->list, link)
+    {
+        if (torrent->phase == PHASE_LEAVING ||
+            (looking->id != NULL && strcmp(torrent->id, looking->id) != 0))
+            continue;
+        mem_grow(looking->views, looking->count, room);
+        view_of(torrent, &looking->views[looking->count++]);
+    }
+}
+
+enum err torrents_find(struct torrents *torrents, const char *id, struct torrent_view *out)
+{
+    struct looking looking = {.torrents = torrents, .id = id};
+    loop_call(torrents->loop, view, &looking);
+    if (looking.count == 0)
+        return ERR_NOT_FOUND;
+    *out = looking.views[0];
+    mem_free(looking.views);
+    return OK;
+}
+
+struct torrent_view *torrents_list(struct torrents *torrents, size_t *count)
+{
+    struct looking looking = {.torrents = torrents};
+    loop_call(torrents->loop, view, &looking);
+    *count = looking.count;
+    return looking.views;
+}
+
+void torrent_views_free(struct torrent_view *views, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        torrent_view_fini(&views[i]);
+    mem_free(views);
+}
+
+struct opening {
+    struct torrents *torrents;
+    const char *file;
+    struct source **out;
+    char **path;
+    struct why *why;
+    enum err kind;
+};
+
+static void open_file(void *arg)
+{
+    struct opening *opening = arg;
+    struct torrent *torrent;
+    opening->kind = ERR_NOT_FOUND;
+    TAILQ_FOREACH(torrent, &opening->torrents->list, link)
+    {
+        int file = torrent->phase != PHASE_LEAVING ? files_find(torrent, opening->file) : -1;
+        if (file < 0)
+            continue;
+        opening->kind = files_open(torrent, (size_t) file, opening->out, opening->why);
+        if (opening->kind == OK)
+            *opening->path = mem_strdup(torrent->meta->files[file].path);
+    }
+}
+
+enum err torrents_open_file(struct torrents *torrents, const char *file, struct source **out,
+                            char **path, struct why *why)
+{
+    struct opening opening = {
+        .torrents = torrents, .file = file, .out = out, .path = path, .why = why};
+    loop_call(torrents->loop, open_file, &opening);
+    return opening.kind;
+}

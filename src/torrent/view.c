@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "torrent/inside.h"
+
+enum { STALLED_MS = 10000 };
+
+const char *torrent_state_name(enum torrent_state state)
+{
+#define NAME(state, name) [state] = (name),
+    static const char *const names[] = {TORRENT_STATES(NAME)};
+#undef NAME
+    return names[state];
+}
+
+void torrent_view_fini(struct torrent_view *view)
+{
+    for (size_t i = 0; i < view->file_count; i++)
+        mem_free(view->files[i].path);
+    mem_free(view->files);
+    mem_free(view->name);
+    *view = (struct torrent_view){0};
+}
+
+static void view_files(const struct torrent *torrent, struct torrent_view *out)
+{
+    const struct shim_meta *meta = torrent->meta;
+    out->files = mem_new_array(struct torrent_view_file, meta->file_count);
+    for (size_t i = 0; i < meta->file_count; i++) {
+        const struct shim_file *file = &meta->files[i];
+        const struct keep_file *kept = &torrent->state.files[i];
+        if (file->is_hidden)
+            continue;
+        struct torrent_view_file *to = &out->files[out->file_count++];
+        to->path = mem_strdup(file->path);
+        memcpy(to->id, kept->id, sizeof to->id);
+        to->size = file->size;
+        to->here = torrent->files[i].here;
+        to->is_wanted = kept->is_wanted;
+        if (!kept->is_wanted)
+            continue;
+        out->size += to->size;
+        out->here += to->here;
+    }
+}
+
+static enum torrent_state state_of(const struct torrent *torrent)
+{
+    if (torrent->phase == PHASE_FAILED)
+        return TORRENT_FAILED;
+    if (torrent->is_whole)
+        return TORRENT_COMPLETE;
+    if (torrent->state.is_paused)
+        return TORRENT_PAUSED;
+    if (torrent->phase == PHASE_CHECKING || torrent->status.is_checking)
+        return TORRENT_CHECKING;
+    return torrent->phase == PHASE_RUNNING ? TORRENT_DOWNLOADING : TORRENT_METADATA;
+}
+
+static void say_stalled(const struct torrent *torrent, char *out, size_t size)
+{
+    const struct shim_status *status = &torrent->status;
+    const char *what = torrent->meta != NULL ? "what is missing" : "what the torrent holds";
+    if (torrent->tracker.text[0] != '\0' && status->peers == 0)
+        snprintf(out, size, "no peer is connected; the tracker says: %.300s",
+                 torrent->tracker.text);
+    else if (status->peers == 0 && status->known_peers == 0)
+        snprintf(out, size, "no peer has been found");
+    else if (status->peers == 0)
+        snprintf(out, size, "none of %d peers answers", status->known_peers);
+    else if (status->seeds == 0 && torrent->meta != NULL)
+        snprintf(out, size, "none of the %d peers has all of it, or sends", status->peers);
+    else
+        snprintf(out, size, "the %d peers do not send %s", status->peers, what);
+}
+
+static void say_why(const struct torrent *torrent, enum torrent_state state, char *out, size_t size)
+{
+    bool is_waiting = state == TORRENT_METADATA || state == TORRENT_DOWNLOADING;
+    if (state == TORRENT_FAILED)
+        snprintf(out, size, "%s", torrent->failure.text);
+    else if (torrent->disk.text[0] != '\0' && state != TORRENT_COMPLETE)
+        snprintf(out, size, "%s", torrent->disk.text);
+    else if (is_waiting && clock_mono_ms() - torrent->moved_ms > STALLED_MS)
+        say_stalled(torrent, out, size);
+}
+
+void view_of(const struct torrent *torrent, struct torrent_view *out)
+{
+    const struct shim_status *status = &torrent->status;
+    *out = (struct torrent_view){0};
+    memcpy(out->id, torrent->id, sizeof out->id);
+    memcpy(out->hash, torrent->hash, sizeof out->hash);
+    out->name = mem_strdup(torrent->state.name);
+    out->state = state_of(torrent);
+    out->added_ms = torrent->state.added_ms;
+    out->rate = status->download_rate;
+    out->up_rate = status->upload_rate;
+    out->uploaded = status->uploaded;
+    out->peers = status->peers;
+    out->eta_s = -1;
+    if (torrent->meta != NULL)
+        view_files(torrent, out);
+    if (out->state == TORRENT_DOWNLOADING && out->rate > 0 && out->size >= out->here)
+        out->eta_s = (int64_t) ((out->size - out->here) / (uint64_t) out->rate);
+    say_why(torrent, out->state, out->reason, sizeof out->reason);
+}
