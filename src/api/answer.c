@@ -122,6 +122,13 @@ void answer_later(struct api *api, struct request *request, const struct answer_
     on_done(answer);
 }
 
+void answer_with_id(struct api *api, struct request *request, answer_work_fn *work)
+{
+    char id[STORE_ID_SIZE];
+    copy_slice(request_param(request, 0), id, sizeof id);
+    answer_later(api, request, &(struct answer_plan){.work = work, .input = id, .size = sizeof id});
+}
+
 void answer_fail(struct answer *answer, enum err kind, int status)
 {
     answer->kind = kind;

@@ -38,6 +38,7 @@ static const struct http_route ROUTES[] = {
      .handler = scan_delete},
     {.method = "GET", .path = "/api/v1/titles/{id}", .handler = title_get},
     {.method = "GET", .path = "/api/v1/files/{id}", .handler = file_get_one},
+    {.method = "GET", .path = "/api/v1/files/{id}/availability", .handler = availability_get},
     {.method = "POST", .path = "/api/v1/playback", .body = JSON, .handler = playback_post},
     {.method = "GET", .path = "/api/v1/playback", .handler = playback_list},
     {.method = "GET", .path = "/api/v1/playback/{id}", .handler = playback_get},

@@ -112,3 +112,45 @@ enum err api_find_file(struct api *api, const char *id, struct library_file *out
         *why = said;
     return other;
 }
+
+/* --- what is there --- */
+
+json_t *availability_json(const struct source *source)
+{
+    enum { RANGES = 2000 };
+    CLEANUP(mem_free_at) struct span *spans = mem_new_array(struct span, RANGES);
+    size_t count = source_here(source, spans, RANGES);
+    uint64_t size = source_size(source);
+    json_t *ranges = json_array();
+    for (size_t i = 0; i < count && i < RANGES; i++)
+        json_array_append_new(
+            ranges, json_pack("[I, I]", (json_int_t) spans[i].begin, (json_int_t) spans[i].end));
+    return json_pack("{s:I, s:b, s:o}", "size", (json_int_t) size, "complete",
+                     source_has(source, 0, size), "ranges", ranges);
+}
+
+static json_t *whole_json(uint64_t size)
+{
+    return json_pack("{s:I, s:b, s:[[I, I]]}", "size", (json_int_t) size, "complete", true,
+                     "ranges", (json_int_t) 0, (json_int_t) size);
+}
+
+static void tell_availability(struct answer *answer)
+{
+    struct library_file file = {0};
+    struct source *source = NULL;
+    enum err kind = api_find_file(answer->api, answer->input, &file, &source, &answer->why);
+    if (kind == OK && source != NULL)
+        answer->body = availability_json(source);
+    else if (kind == OK || (kind == ERR_BAD_MEDIA && file.row.name != NULL))
+        answer->body = whole_json(file.row.size);
+    else
+        answer_fail(answer, kind, 0);
+    source_unref(&source);
+    library_file_fini(&file);
+}
+
+void availability_get(struct request *request, void *ctx)
+{
+    answer_with_id(ctx, request, tell_availability);
+}

@@ -122,12 +122,32 @@ void downloads_remember_all(struct api *api)
     torrent_views_free(views, count);
 }
 
+/* Those who play one of its files hear what of it is there. */
+static void tell_players(struct api *api, const json_t *download)
+{
+    size_t index;
+    const json_t *file;
+    json_array_foreach(json_object_get(download, "files"), index, file)
+    {
+        const char *id = json_string_value(json_object_get(file, "file"));
+        struct library_file found = {0};
+        struct source *source = NULL;
+        if (!playbacks_play(api->playbacks, id))
+            continue;
+        if (api_find_file(api, id, &found, &source, NULL) == OK && source != NULL)
+            playbacks_available(api, id, availability_json(source));
+        source_unref(&source);
+        library_file_fini(&found);
+    }
+}
+
 static void tell(void *arg)
 {
     struct news *news = arg;
     struct api *api = news->api;
     json_t *download = find_json(api, news->id);
     remember(api->downloads, news->id, download);
+    tell_players(api, download);
     events_publish(api->events, "downloads", payload_of(news->id, download));
     json_decref(download);
     api_leave(api);
@@ -202,17 +222,9 @@ static void get_one(struct answer *answer)
         none(answer);
 }
 
-/* The path's id, for `work`. */
-static void later_with_id(struct request *request, void *ctx, answer_work_fn *work)
-{
-    char id[STORE_ID_SIZE];
-    copy_slice(request_param(request, 0), id, sizeof id);
-    answer_later(ctx, request, &(struct answer_plan){.work = work, .input = id, .size = sizeof id});
-}
-
 void download_get(struct request *request, void *ctx)
 {
-    later_with_id(request, ctx, get_one);
+    answer_with_id(ctx, request, get_one);
 }
 
 /* --- POST --- */
@@ -388,5 +400,5 @@ static void leave(struct answer *answer)
 
 void download_delete(struct request *request, void *ctx)
 {
-    later_with_id(request, ctx, leave);
+    answer_with_id(ctx, request, leave);
 }

@@ -59,7 +59,5 @@ static void work(struct answer *answer)
 
 void file_get_one(struct request *request, void *ctx)
 {
-    char id[STORE_ID_SIZE];
-    copy_slice(request_param(request, 0), id, sizeof id);
-    answer_later(ctx, request, &(struct answer_plan){.work = work, .input = id, .size = sizeof id});
+    answer_with_id(ctx, request, work);
 }

@@ -78,6 +78,8 @@ struct answer_plan {
 /* Runs the work on the pool and answers the request when it is done: 503 at once when the pool has
  * too much to do (then the work is not run). */
 void answer_later(struct api *api, struct request *request, const struct answer_plan *plan);
+/* The input of `work` is the path's first parameter, an id: "" where it is longer than ours. */
+void answer_with_id(struct api *api, struct request *request, answer_work_fn *work);
 void answer_fail(struct answer *answer, enum err kind, int status);
 
 /* Work that api_stop waits for. False: it is too late for it. */
@@ -174,6 +176,10 @@ void arriving_keep_plan(struct arriving *arriving, const char *file,
 MUST_CHECK enum err api_find_file(struct api *api, const char *id, struct library_file *out,
                                   struct source **source, struct why *why);
 
+/* What of it is there: size, complete, and ranges of bytes. New reference. */
+json_t *availability_json(const struct source *source);
+void availability_get(struct request *request, void *api);
+
 /* --- playback.c --- */
 struct playbacks *playbacks_new(void);
 void playbacks_free(struct playbacks **playbacks);
@@ -183,6 +189,10 @@ json_t *playbacks_find(struct api *api, const char *id, const struct http_user *
 bool playbacks_wait(struct playbacks *playbacks);
 /* The file can be played by now, or cannot after all: who waits for it is told. Blocks. */
 void playbacks_refresh(struct api *api, const char *file);
+/* Whether somebody plays the file. */
+bool playbacks_play(struct playbacks *playbacks, const char *file);
+/* More of the file is there; takes `available` (availability_json's). Any thread. */
+void playbacks_available(struct api *api, const char *file, json_t *available);
 /* The file does not say how long it is and is read through for that, so far; for those that wait for
  * it. Any thread; does not wait for the disk. */
 void playbacks_progress(struct api *api, const char *file, double fraction);

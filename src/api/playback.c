@@ -24,7 +24,8 @@ struct playback {
     char caps[CAPS_SIZE];
     double position, rate;
     bool is_paused;
-    json_t *media; /* NULL while it waits */
+    json_t *media;     /* NULL while it waits */
+    json_t *available; /* NULL: all of it is there */
     char reason[400];
     double progress;    /* of what it waits for; 0: not known */
     int64_t told_ms;    /* when the page last heard of that */
@@ -48,6 +49,7 @@ struct playbacks *playbacks_new(void)
 static void free_playback(struct playback *playback)
 {
     json_decref(playback->media);
+    json_decref(playback->available);
     mem_free(playback);
 }
 
@@ -102,6 +104,8 @@ static json_t *to_json(const struct api *api, const struct playback *playback)
         member_copy(playback->media, "tracks"), "chapters",
         member_copy(playback->media, "chapters"), "next", "presentation_offset", PLAN_OFFSET_S,
         "expires", json_date(playback->expires_ms));
+    if (playback->available != NULL)
+        json_object_set_new(object, "available", json_deep_copy(playback->available));
     if (playback->has_failed)
         json_object_set_new(object, "failed", json_text(playback->reason));
     else if (playback->media == NULL)
@@ -213,6 +217,30 @@ static void tell_waiting(struct api *api, const char *file, const json_t *media,
     pthread_mutex_unlock(&api->playbacks->lock);
 }
 
+bool playbacks_play(struct playbacks *playbacks, const char *file)
+{
+    bool plays = false;
+    pthread_mutex_lock(&playbacks->lock);
+    for (const struct playback *at = playbacks->first; at != NULL; at = at->next)
+        plays = plays || strcmp(at->file, file) == 0;
+    pthread_mutex_unlock(&playbacks->lock);
+    return plays;
+}
+
+void playbacks_available(struct api *api, const char *file, json_t *available)
+{
+    pthread_mutex_lock(&api->playbacks->lock);
+    for (struct playback *at = api->playbacks->first; at != NULL; at = at->next) {
+        if (strcmp(at->file, file) != 0 || json_equal(at->available, available))
+            continue;
+        json_decref(at->available);
+        at->available = json_deep_copy(available);
+        publish(api, at, "playback");
+    }
+    pthread_mutex_unlock(&api->playbacks->lock);
+    json_decref(available);
+}
+
 void playbacks_progress(struct api *api, const char *file, double fraction)
 {
     int64_t now_ms = clock_mono_ms();
@@ -320,8 +348,9 @@ static enum err choose_file(struct api *api, struct wish *wish, struct why *why)
     return OK;
 }
 
+/* `source` NULL: all of the file is there. */
 static struct playback *make(const struct answer *answer, const struct wish *wish,
-                             const struct library_file *file)
+                             const struct library_file *file, const struct source *source)
 {
     struct playback *playback = mem_new(struct playback);
     store_new_id(playback->id);
@@ -332,6 +361,7 @@ static struct playback *make(const struct answer *answer, const struct wish *wis
     playback->position = wish->position;
     playback->rate = 1;
     playback->media = media_json(file->plans.bytes, file->plans.size, NULL);
+    playback->available = source != NULL ? availability_json(source) : NULL;
     snprintf(playback->reason, sizeof playback->reason, "the film is opened for the first time");
     playback->expires_ms = clock_wall_ms() + LIFE_MS;
     return playback;
@@ -354,22 +384,24 @@ static void start(struct answer *answer)
 {
     struct wish *wish = answer->input;
     struct library_file file = {0};
+    struct source *source = NULL;
     enum err err = choose_file(answer->api, wish, &answer->why);
     if (err == OK)
-        err = api_find_file(answer->api, wish->file, &file, NULL, &answer->why);
+        err = api_find_file(answer->api, wish->file, &file, &source, &answer->why);
     if (err != OK) {
         answer_fail(answer, err, 0);
         answer->retry_after_s = err == ERR_BUSY ? 5 : 0;
     } else {
         char id[STORE_ID_SIZE];
         memcpy(id, wish->file, sizeof id);
-        begin(answer, make(answer, wish, &file));
+        begin(answer, make(answer, wish, &file, source));
         struct hls *hls = atomic_load(&answer->api->hls);
         if (hls != NULL)
             hls_warm(hls, id, (int64_t) (wish->position * 1000), false);
         if (file.plans.bytes == NULL)
             playbacks_refresh(answer->api, id); /* it may have come meanwhile */
     }
+    source_unref(&source);
     library_file_fini(&file);
 }
 

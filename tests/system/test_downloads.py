@@ -158,6 +158,24 @@ def test_a_seek_brings_what_is_sought_first(folder):
         assert look(server, download)["progress"] < 0.9, size
 
 
+def test_what_is_there_is_told(folder):
+    content = noise(folder / "noise.mkv", 4 << 20)
+    with Swarm(content, [Seed(12e6)], piece_bytes=64 << 10) as swarm, server_of() as server:
+        download = add(server, swarm.magnet)
+        file = wait(server, download, lambda d: d["files"])["files"][0]["file"]
+        wait(server, download, lambda d: d["progress"] > 0.2)
+        here = server.get(f"/api/v1/files/{file}/availability").json
+        covered = sum(end - begin for begin, end in here["ranges"])
+        assert here["size"] == 4 << 20 and 0 < covered <= here["size"]
+        for begin, end in here["ranges"][:5]:
+            got = server.ask("GET", f"/api/v1/files/{file}/raw",
+                             headers={"Range": f"bytes={begin}-{end - 1}"})
+            assert got.body == content.read_bytes()[begin:end]
+        wait(server, download, is_complete)
+        here = server.get(f"/api/v1/files/{file}/availability").json
+        assert here == {"size": 4 << 20, "complete": True, "ranges": [[0, 4 << 20]]}
+
+
 def read_randomly(server, file, content, reads, seed):
     """Ranges of the file while it comes: each byte is that of the original, never a hole."""
     dice = random.Random(seed)

@@ -168,6 +168,9 @@ def test_every_answer_is_as_described(folder):
             ask("GET", f"/api/v1/files/{title['files'][0]['id']}", 200)
         film = by_title["Plain"]["files"][0]["id"]
         assert ask("GET", f"/api/v1/files/{film}", 200).json["media"]["tracks"]
+        here = ask("GET", f"/api/v1/files/{film}/availability", 200).json
+        assert here["complete"] and here["ranges"] == [[0, here["size"]]]
+        ask("GET", "/api/v1/files/nosuch/availability", 404)
         ask("GET", f"/api/v1/files/{film}/raw", 200)
         ask("GET", f"/api/v1/files/{film}/raw", 206, headers={"Range": "bytes=0-99"})
         ask("GET", f"/api/v1/files/{film}/raw", 416, headers={"Range": "bytes=999999999-"})
