@@ -66,6 +66,7 @@ static const struct setting settings[] = {
     {"fetch.allow", LIST, AT(fetch.allow), "", 0, 0, NULL},
     {"fetch.ca_file", TEXT, AT(fetch.ca_file), "", 0, 0, NULL},
     {"torrent.enabled", BOOL, AT(torrent.enabled), "true", 0, 0, NULL},
+    {"torrent.into_library", BOOL, AT(torrent.into_library), "true", 0, 0, NULL},
     {"torrent.listen", TEXT, AT(torrent.listen), "0.0.0.0:6881,[::]:6881", 0, 0, NULL},
     {"torrent.interface", TEXT, AT(torrent.interface), "", 0, 0, NULL},
     {"torrent.proxy", TEXT, AT(torrent.proxy), "", 0, 0, NULL},

@@ -68,6 +68,7 @@ struct config {
     } fetch;
     struct {
         bool enabled;
+        bool into_library;
         char *listen;
         char *interface;
         char *proxy;

@@ -278,6 +278,7 @@ static enum err start_api(struct server *server, struct why *why)
         .fetch = server->fetch,
         .sandbox = media_host_sandbox(server->host),
         .base_path = server->config->http.base_path,
+        .files_downloads = server->config->torrent.into_library,
     };
     return api_new(&options, &server->api, why);
 }

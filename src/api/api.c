@@ -112,6 +112,7 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->auth = options->auth;
     api->library = options->library;
     api->fetch = options->fetch;
+    api->files_downloads = options->files_downloads;
     api->sandbox = mem_strdup(options->sandbox != NULL ? options->sandbox : "");
     api->base_path = mem_strdup(options->base_path != NULL ? options->base_path : "");
     api->events = events_new();
@@ -121,7 +122,8 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     pthread_mutex_init(&api->lock, NULL);
     pthread_cond_init(&api->idle, NULL);
     make_routes(api);
-    if (pool_new("api", POOL_THREADS, POOL_QUEUE, &api->pool) != OK) {
+    if (pool_new("api", POOL_THREADS, POOL_QUEUE, &api->pool) != OK ||
+        pool_new("filing", 1, POOL_QUEUE, &api->filing) != OK) {
         api_free(&api);
         return why_set(why, ERR_BUSY, NULL, "no thread can be started");
     }
@@ -168,6 +170,7 @@ void api_free(struct api **api)
         return;
     struct api *gone = *api;
     pool_free(&gone->pool);
+    pool_free(&gone->filing);
     playbacks_free(&gone->playbacks);
     downloads_free(&gone->downloads);
     arriving_free(&gone->arriving);

@@ -28,6 +28,7 @@ struct api_options {
     struct fetch *fetch;
     const char *sandbox;   /* the layers that guard media processes, joined by commas */
     const char *base_path; /* http.base_path; "" or "/films" */
+    bool files_downloads;  /* downloads go to the library when they are whole */
 };
 
 MUST_CHECK enum err api_new(const struct api_options *options, struct api **out, struct why *why);

@@ -139,6 +139,10 @@ static void on_file(void *ctx, const char *file)
 {
     struct api *api = ctx;
     struct hls *hls = atomic_load(&api->hls);
+    struct torrents *torrents = atomic_load(&api->torrents);
+    /* A download that came into the library: who watches it goes on with what he has. */
+    if (torrents != NULL && torrents_hold(torrents, file))
+        return;
     if (hls != NULL)
         hls_forget(hls, file);
 }

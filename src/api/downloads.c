@@ -7,13 +7,16 @@
 #include "api/inside.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "library/names.h"
 #include "torrent/torrents.h"
 
 enum { JSON_BYTES_MOST = 65536, CHOICES_MOST = 20000 };
 
 struct downloads {
     pthread_mutex_t lock;
-    json_t *told; /* under lock: by id */
+    /* under lock */
+    json_t *told;   /* by id */
+    json_t *filing; /* the ids of those whose files go to the library just now */
 };
 
 struct downloads *downloads_new(void)
@@ -21,6 +24,7 @@ struct downloads *downloads_new(void)
     struct downloads *downloads = mem_new(struct downloads);
     pthread_mutex_init(&downloads->lock, NULL);
     downloads->told = json_object();
+    downloads->filing = json_object();
     return downloads;
 }
 
@@ -31,6 +35,7 @@ void downloads_free(struct downloads **downloads)
     if (gone == NULL)
         return;
     json_decref(gone->told);
+    json_decref(gone->filing);
     pthread_mutex_destroy(&gone->lock);
     mem_free(gone);
 }
@@ -71,12 +76,17 @@ static json_t *download_json(const struct torrent_view *view)
     return object;
 }
 
+static bool find_view(struct api *api, const char *id, struct torrent_view *out)
+{
+    struct torrents *torrents = atomic_load(&api->torrents);
+    return torrents != NULL && torrents_find(torrents, id, out) == OK;
+}
+
 /* NULL: there is none. */
 static json_t *find_json(struct api *api, const char *id)
 {
     struct torrent_view view;
-    struct torrents *torrents = atomic_load(&api->torrents);
-    if (torrents == NULL || torrents_find(torrents, id, &view) != OK)
+    if (!find_view(api, id, &view))
         return NULL;
     json_t *object = download_json(&view);
     torrent_view_fini(&view);
@@ -89,6 +99,14 @@ struct news {
     struct api *api;
     char id[STORE_ID_SIZE];
 };
+
+static struct news *news_of(struct api *api, const char *id)
+{
+    struct news *news = mem_new(struct news);
+    news->api = api;
+    memcpy(news->id, id, strlen(id) + 1);
+    return news;
+}
 
 static json_t *payload_of(const char *id, json_t *download)
 {
@@ -141,11 +159,72 @@ static void tell_players(struct api *api, const json_t *download)
     }
 }
 
+/* --- what came whole goes to the library --- */
+
+static bool adopt_file(struct api *api, const struct torrent_view_file *file)
+{
+    const char *slash = strrchr(file->path, '/');
+    const struct library_adoption adoption = {
+        .id = file->id, .from = file->place, .name = slash != NULL ? slash + 1 : file->path};
+    struct why why = {0};
+    if (!file->is_wanted || !names_is_media(adoption.name))
+        return true;
+    enum err kind = library_adopt(api->library, &adoption, &why);
+    if (kind != OK)
+        log_warning("download.file", log_str("file", file->id), log_str("why", why.text));
+    return kind == OK;
+}
+
+static void file_away(void *arg)
+{
+    struct news *news = arg;
+    struct api *api = news->api;
+    struct torrent_view view;
+    bool is_filed = true;
+    if (find_view(api, news->id, &view)) {
+        for (size_t i = 0; i < view.file_count; i++)
+            is_filed &= adopt_file(api, &view.files[i]);
+        if (is_filed)
+            (void) !torrents_set_filed(atomic_load(&api->torrents), news->id);
+        torrent_view_fini(&view);
+    }
+    pthread_mutex_lock(&api->downloads->lock);
+    if (is_filed) /* else it stays on the list, and is tried again after a start */
+        json_object_del(api->downloads->filing, news->id);
+    pthread_mutex_unlock(&api->downloads->lock);
+    api_leave(api);
+    mem_free(news);
+}
+
+static void file_soon(struct api *api, const struct torrent_view *view)
+{
+    struct downloads *downloads = api->downloads;
+    if (view->state != TORRENT_COMPLETE || view->is_filed || !api->files_downloads)
+        return;
+    pthread_mutex_lock(&downloads->lock);
+    bool is_new = json_object_get(downloads->filing, view->id) == NULL;
+    json_object_set_new(downloads->filing, view->id, json_true());
+    pthread_mutex_unlock(&downloads->lock);
+    if (!is_new || !api_enter(api))
+        return;
+    struct news *news = news_of(api, view->id);
+    if (pool_run(api->filing, file_away, NULL, news, NULL) == OK)
+        return;
+    api_leave(api);
+    mem_free(news);
+}
+
 static void tell(void *arg)
 {
     struct news *news = arg;
     struct api *api = news->api;
-    json_t *download = find_json(api, news->id);
+    struct torrent_view view;
+    json_t *download = NULL;
+    if (find_view(api, news->id, &view)) {
+        download = download_json(&view);
+        file_soon(api, &view);
+        torrent_view_fini(&view);
+    }
     remember(api->downloads, news->id, download);
     tell_players(api, download);
     events_publish(api->events, "downloads", payload_of(news->id, download));
@@ -159,9 +238,7 @@ void api_download_changed(void *ctx, const char *id)
     struct api *api = ctx;
     if (!api_enter(api))
         return;
-    struct news *news = mem_new(struct news);
-    news->api = api;
-    memcpy(news->id, id, strlen(id) + 1);
+    struct news *news = news_of(api, id);
     if (pool_run(api->pool, tell, NULL, news, NULL) == OK)
         return;
     api_leave(api); /* the next change tells this one too */

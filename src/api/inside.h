@@ -23,7 +23,9 @@ struct api {
     struct library *library;
     struct fetch *fetch;
     char *sandbox, *base_path;
+    bool files_downloads; /* downloads go to the library when they are whole */
     struct pool *pool;
+    struct pool *filing; /* what came whole goes to the library, one after the other */
     struct events *events;
     struct playbacks *playbacks;
     struct downloads *downloads;

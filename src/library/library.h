@@ -103,6 +103,17 @@ void library_file_fini(struct library_file *file);
  * The row is filled in on BAD_MEDIA and BUSY too. */
 MUST_CHECK enum err library_find(struct library *library, const char *id, struct library_file *out,
                                  struct why *why);
+/* A film from elsewhere, whole by now, gets a place in the first folder that can be written in: Title
+ * (Year)/name, by a second link to the file, or a copy on another disk. It is there under that name only
+ * when all of it is, and keeps its id. OK when it has a row already. REFUSED: no such folder; LIMIT: no
+ * room; BUSY: its names are taken; IO. Blocks, for a copy long. */
+struct library_adoption {
+    const char *id;
+    const char *from; /* its path */
+    const char *name; /* what it is called: "Film.2001.1080p.mkv" */
+};
+MUST_CHECK enum err library_adopt(struct library *library, const struct library_adoption *adoption,
+                                  struct why *why);
 /* Keeps a plan that was made outside of a scan. NOT_FOUND: the file is another by now. */
 MUST_CHECK enum err library_keep_plan(struct library *library, const char *id,
                                       const struct library_found *found);

@@ -162,10 +162,17 @@ void files_fill(struct torrent *torrent, uint32_t piece)
     }
 }
 
+/* What the library has is read on, though it is not ours any more. */
+static bool lives_on(const struct torrent *torrent, size_t file)
+{
+    return torrent->state.is_filed &&
+           torrent->files[file].here == torrent->meta->files[file].size;
+}
+
 void files_fail(struct torrent *torrent, enum err kind, const struct why *why)
 {
     for (size_t i = 0; torrent->meta != NULL && i < torrent->meta->file_count; i++)
-        if (torrent->files[i].source != NULL)
+        if (torrent->files[i].source != NULL && !lives_on(torrent, i))
             source_fail(torrent->files[i].source, kind, why);
 }
 

@@ -60,6 +60,7 @@ struct keep_state {
     char *magnet; /* or NULL */
     char *name;
     bool is_paused;
+    bool is_filed;           /* the library has what it brought */
     bool is_clean;           /* saved as the last thing of an orderly end */
     char boot[40];           /* of the machine, when it was saved */
     struct keep_file *files; /* in the order of the torrent; none before its description came */

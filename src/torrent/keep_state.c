@@ -24,10 +24,11 @@ enum err keep_put_state(struct keep *keep, const struct keep_state *state)
     for (size_t i = 0; i < state->file_count; i++)
         json_array_append_new(files, json_pack("{s:s, s:b}", "id", state->files[i].id, "wanted",
                                                state->files[i].is_wanted));
-    json_t *root = json_pack("{s:i, s:I, s:s, s:s*, s:b, s:b, s:s, s:o}", "version", 1, "added_ms",
-                             (json_int_t) state->added_ms, "name", state->name, "magnet",
-                             state->magnet, "paused", state->is_paused, "clean", state->is_clean,
-                             "boot", state->boot, "files", files);
+    json_t *root =
+        json_pack("{s:i, s:I, s:s, s:s*, s:b, s:b, s:b, s:s, s:o}", "version", 1, "added_ms",
+                  (json_int_t) state->added_ms, "name", state->name, "magnet", state->magnet,
+                  "paused", state->is_paused, "filed", state->is_filed, "clean", state->is_clean,
+                  "boot", state->boot, "files", files);
     char *text = root != NULL ? json_dumps(root, JSON_INDENT(1)) : NULL;
     enum err kind = text != NULL ? keep_put(keep, STATE, text, strlen(text)) : ERR_BAD_INPUT;
     free(text);
@@ -55,19 +56,20 @@ static enum err read_files(json_t *list, struct keep_state *out)
 
 static enum err read_state(json_t *root, struct keep_state *out)
 {
-    int version = 0, is_paused = 0, is_clean = 0;
+    int version = 0, is_paused = 0, is_clean = 0, is_filed = 0;
     json_int_t added = 0;
     const char *name = NULL, *magnet = NULL, *boot = "";
     json_t *files = NULL;
-    if (json_unpack(root, "{s:i, s:I, s:s, s?s, s:b, s:b, s:s, s:o}", "version", &version,
+    if (json_unpack(root, "{s:i, s:I, s:s, s?s, s:b, s?b, s:b, s:s, s:o}", "version", &version,
                     "added_ms", &added, "name", &name, "magnet", &magnet, "paused", &is_paused,
-                    "clean", &is_clean, "boot", &boot, "files", &files) != 0 ||
+                    "filed", &is_filed, "clean", &is_clean, "boot", &boot, "files", &files) != 0 ||
         version != 1 || !json_is_array(files) || strlen(boot) >= sizeof out->boot)
         return ERR_BAD_INPUT;
     out->added_ms = added;
     out->name = mem_strdup(name);
     out->magnet = mem_strdup_or_null(magnet);
     out->is_paused = is_paused;
+    out->is_filed = is_filed;
     out->is_clean = is_clean;
     memcpy(out->boot, boot, strlen(boot) + 1);
     return read_files(files, out);

@@ -319,7 +319,7 @@ void torrent_want(struct torrent *torrent, const bool *wanted)
     for (size_t i = 0; i < torrent->meta->file_count; i++)
         torrent->state.files[i].is_wanted = wanted[i] && !torrent->meta->files[i].is_hidden;
     set_wanted_pieces(torrent);
-    torrent->is_whole = false;
+    torrent->is_whole = torrent->state.is_filed = false;
     torrent_save_state(torrent, false);
     CLEANUP(mem_free_at) bool *said = torrent_wanted(torrent);
     if (torrent->shim != NULL && torrent->phase == PHASE_RUNNING)

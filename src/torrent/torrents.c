@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,6 +19,7 @@ enum {
     BEAT_MS = 500,
     GATE_MS = 10, /* torrent-engine 4 */
     STOP_MS = 8000,
+    OPEN_TRIES = 50,
 };
 
 /* --- the pump --- */
@@ -444,6 +446,24 @@ enum err torrents_change(struct torrents *torrents, const char *id,
     return changing.kind;
 }
 
+static void set_filed(void *arg)
+{
+    struct changing *changing = arg;
+    struct torrent *torrent = torrents_by_id(changing->torrents, changing->id);
+    changing->kind = torrent != NULL ? OK : ERR_NOT_FOUND;
+    if (torrent == NULL)
+        return;
+    torrent->state.is_filed = true;
+    torrent_save_state(torrent, false);
+}
+
+enum err torrents_set_filed(struct torrents *torrents, const char *id)
+{
+    struct changing changing = {.torrents = torrents, .id = id};
+    loop_call(torrents->loop, set_filed, &changing);
+    return changing.kind;
+}
+
 static void leave(void *arg)
 {
     struct changing *changing = arg;
@@ -520,6 +540,23 @@ struct opening {
     enum err kind;
 };
 
+static void hold(void *arg)
+{
+    struct opening *opening = arg;
+    const struct torrent *torrent;
+    opening->kind = ERR_NOT_FOUND;
+    TAILQ_FOREACH(torrent, &opening->torrents->list, link)
+    if (torrent->phase != PHASE_LEAVING && files_find(torrent, opening->file) >= 0)
+        opening->kind = OK;
+}
+
+bool torrents_hold(struct torrents *torrents, const char *file)
+{
+    struct opening opening = {.torrents = torrents, .file = file};
+    loop_call(torrents->loop, hold, &opening);
+    return opening.kind == OK;
+}
+
 static void open_file(void *arg)
 {
     struct opening *opening = arg;
@@ -541,6 +578,12 @@ enum err torrents_open_file(struct torrents *torrents, const char *file, struct 
 {
     struct opening opening = {
         .torrents = torrents, .file = file, .out = out, .path = path, .why = why};
-    loop_call(torrents->loop, open_file, &opening);
+    /* A new one is checked in a moment. */
+    for (int i = 0; i < OPEN_TRIES; i++) {
+        loop_call(torrents->loop, open_file, &opening);
+        if (opening.kind != ERR_BUSY)
+            break;
+        usleep(GATE_MS * 1000);
+    }
     return opening.kind;
 }

@@ -58,6 +58,8 @@ struct torrents_change {
 /* NOT_FOUND: no such torrent; BAD_INPUT: none of its files; AGAIN: its description has not come yet. */
 MUST_CHECK enum err torrents_change(struct torrents *torrents, const char *id,
                                     const struct torrents_change *change, struct why *why);
+/* The library has what it brought: remembered with it. NOT_FOUND. */
+MUST_CHECK enum err torrents_set_filed(struct torrents *torrents, const char *id);
 /* With its files. NOT_FOUND. */
 MUST_CHECK enum err torrents_remove(struct torrents *torrents, const char *id);
 
@@ -76,6 +78,7 @@ const char *torrent_state_name(enum torrent_state state);
 struct torrent_view_file {
     char *path; /* for people */
     char id[STORE_ID_SIZE];
+    char *place;         /* its path here */
     uint64_t size, here; /* bytes */
     bool is_wanted;
 };
@@ -84,6 +87,7 @@ struct torrent_view {
     char hash[SHIM_HASH_TEXT];
     char *name;
     enum torrent_state state;
+    bool is_filed;         /* torrents_set_filed */
     char reason[400];      /* "" = none */
     uint64_t size, here;   /* of what is wanted, bytes */
     int64_t rate, up_rate; /* bytes a second */
@@ -102,6 +106,8 @@ MUST_CHECK enum err torrents_find(struct torrents *torrents, const char *id,
 struct torrent_view *torrents_list(struct torrents *torrents, size_t *count);
 void torrent_views_free(struct torrent_view *views, size_t count);
 
+/* Whether a torrent holds the file. */
+bool torrents_hold(struct torrents *torrents, const char *file);
 /* The file of this id: a reference to its source, from now on wanted, and its path for people
  * (mem_free). NOT_FOUND: none of ours; BUSY, IO, LIMIT: it cannot be opened, why says so. */
 MUST_CHECK enum err torrents_open_file(struct torrents *torrents, const char *file,

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "torrent/inside.h"
 
 enum { STALLED_MS = 10000 };
@@ -18,11 +19,22 @@ const char *torrent_state_name(enum torrent_state state)
 
 void torrent_view_fini(struct torrent_view *view)
 {
-    for (size_t i = 0; i < view->file_count; i++)
+    for (size_t i = 0; i < view->file_count; i++) {
         mem_free(view->files[i].path);
+        mem_free(view->files[i].place);
+    }
     mem_free(view->files);
     mem_free(view->name);
     *view = (struct torrent_view){0};
+}
+
+static char *place_of(const struct torrent *torrent, size_t file)
+{
+    char name[32];
+    struct str place = {0};
+    files_name(torrent, file, name);
+    str_printf(&place, "%s/%s", keep_folder(torrent->keep), name);
+    return str_take(&place);
 }
 
 static void view_files(const struct torrent *torrent, struct torrent_view *out)
@@ -36,6 +48,7 @@ static void view_files(const struct torrent *torrent, struct torrent_view *out)
             continue;
         struct torrent_view_file *to = &out->files[out->file_count++];
         to->path = mem_strdup(file->path);
+        to->place = place_of(torrent, i);
         memcpy(to->id, kept->id, sizeof to->id);
         to->size = file->size;
         to->here = torrent->files[i].here;
@@ -97,6 +110,7 @@ void view_of(const struct torrent *torrent, struct torrent_view *out)
     out->name = mem_strdup(torrent->state.name);
     out->state = state_of(torrent);
     out->added_ms = torrent->state.added_ms;
+    out->is_filed = torrent->state.is_filed;
     out->rate = status->download_rate;
     out->up_rate = status->upload_rate;
     out->uploaded = status->uploaded;

@@ -12,6 +12,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { boxes, codecOf, shiftTime, startOf, timescaleOf } from './boxes.mjs';
+import { fakeDownloads } from './downloads.mjs';
 
 const run = promisify(execFile);
 const OFFSET_SECONDS = 10; // media time 0 on the segments' clock, as in the real server
@@ -147,6 +148,8 @@ class Refusal extends Error {
   }
 }
 
+const downloads = fakeDownloads({ Refusal, film: () => [...films.values()].find(({ state }) => state === 'ready')?.id ?? 'x0' });
+
 const sessionOf = (request) => /matinee_session=(\w+)/.exec(request.headers.cookie ?? '')?.[1];
 
 function hls(path, url, reply) {
@@ -217,8 +220,10 @@ const routes = {
   'GET /api/v1/playback/:id': ({ id, reply }) => reply.json(200, playbackJson(playbacks.get(id) ?? fail404())),
   'PUT /api/v1/playback/:id': ({ id, reply }) => (playbacks.has(id) ? reply(204, '') : fail404()),
   'DELETE /api/v1/playback/:id': ({ id, reply }) => (playbacks.delete(id) ? reply(204, '') : fail404()),
-  'GET /api/v1/events': ({ response }) => {
+  ...downloads.routes,
+  'GET /api/v1/events': ({ url, response }) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+    if (url.searchParams.get('topics')?.split(',').includes('downloads')) downloads.listen(response);
     response.write('event: live\ndata: {}\n\n');
   },
 };
@@ -232,7 +237,7 @@ const OPEN = ['/api/v1/status', '/api/v1/setup', '/api/v1/session'];
 async function api(context, path) {
   const { request } = context;
   if (flags.auth === 'accounts' && !OPEN.includes(path) && !sessions.has(sessionOf(request))) throw new Refusal(401, 'Sign in first.');
-  const [, base, id] = /^(\/api\/v1\/(?:files|playback|titles))\/([^/]+)$/.exec(path) ?? [];
+  const [, base, id] = /^(\/api\/v1\/(?:files|playback|titles|downloads))\/([^/]+)$/.exec(path) ?? [];
   const route = routes[`${request.method} ${base ? `${base}/:id` : path}`];
   if (!route) throw new Refusal(404, 'There is no such route.');
   return route({ ...context, id });
@@ -255,6 +260,7 @@ async function bodyOf(request) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   const text = Buffer.concat(chunks).toString();
+  if (request.headers['content-type'] === 'application/x-bittorrent') return { torrent: text };
   return text === '' ? {} : JSON.parse(text);
 }
 
@@ -264,7 +270,7 @@ async function answer(request, response) {
   const reply = (status, body, headers = {}) => response.writeHead(status, { 'Content-Length': Buffer.byteLength(body), ...headers }).end(body);
   reply.json = (status, body, headers = {}) => reply(status, JSON.stringify(body), { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...headers });
   try {
-    if (path.startsWith('/api/')) await api({ request, response, reply, body: request.method === 'POST' ? await bodyOf(request) : {} }, path);
+    if (path.startsWith('/api/')) await api({ request, response, reply, url, body: /POST|PATCH/.test(request.method) ? await bodyOf(request) : {} }, path);
     else if (path.startsWith('/hls/')) {
       if (flags.auth === 'accounts' && !sessions.has(sessionOf(request))) throw new Refusal(401, 'Sign in first.');
       hls(path, url, reply);
