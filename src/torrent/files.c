@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -109,6 +110,7 @@ static enum err make_source(struct torrent *torrent, size_t index, struct why *w
     if (kind != OK)
         return why_set(why, kind, NULL, "the file of the download cannot be opened: %s",
                        err_text(kind));
+    torrent->files[index].opened_ms = clock_mono_ms();
     fill_all(torrent, index);
     return OK;
 }
@@ -165,8 +167,7 @@ void files_fill(struct torrent *torrent, uint32_t piece)
 /* What the library has is read on, though it is not ours any more. */
 static bool lives_on(const struct torrent *torrent, size_t file)
 {
-    return torrent->state.is_filed &&
-           torrent->files[file].here == torrent->meta->files[file].size;
+    return torrent->state.is_filed && torrent->files[file].here == torrent->meta->files[file].size;
 }
 
 void files_fail(struct torrent *torrent, enum err kind, const struct why *why)
@@ -174,6 +175,19 @@ void files_fail(struct torrent *torrent, enum err kind, const struct why *why)
     for (size_t i = 0; torrent->meta != NULL && i < torrent->meta->file_count; i++)
         if (torrent->files[i].source != NULL && !lives_on(torrent, i))
             source_fail(torrent->files[i].source, kind, why);
+}
+
+/* Who opens a film reads its index soon, which often stands at its end. */
+static bool wants_end(const struct torrent *torrent, size_t index, struct picker_read *out)
+{
+    enum { SOON_MS = 30000, END_BYTES = 2 * 1024 * 1024 };
+    const struct torrent_file *file = &torrent->files[index];
+    uint64_t size = torrent->meta->files[index].size;
+    uint64_t begin = size > END_BYTES ? size - END_BYTES : 0;
+    uint64_t offset = torrent->meta->files[index].offset;
+    *out = (struct picker_read){.span = {begin + offset, size + offset}};
+    return clock_mono_ms() - file->opened_ms < SOON_MS &&
+           !source_has(file->source, begin, size - begin);
 }
 
 size_t files_reads(const struct torrent *torrent, struct picker_read *out, size_t room,
@@ -193,7 +207,10 @@ size_t files_reads(const struct torrent *torrent, struct picker_read *out, size_
         for (size_t j = 0; j < found && j < MOST && count < room; j++)
             out[count++] =
                 (struct picker_read){{wanted[j].span.begin + offset, wanted[j].span.end + offset},
-                                     wanted[j].urgency == SOURCE_NOW};
+                                     wanted[j].urgency == SOURCE_NOW,
+                                     wanted[j].span.begin == 0};
+        if (count < room && wants_end(torrent, i, &out[count]))
+            count++;
     }
     return count;
 }

@@ -30,6 +30,8 @@ struct torrents {
     uv_timer_t gate;   /* while pieces are verified and not yet known to be written */
     TAILQ_HEAD(torrent_list, torrent) list;
     int64_t looked_ms;
+    int64_t hurried_ms; /* a torrent began to look for peers */
+    bool is_utp;        /* peers are called by uTP first */
     bool is_stopping;
     /* any thread */
     atomic_bool is_woken; /* a plan is on its way to the pump */
@@ -45,7 +47,8 @@ enum torrent_phase {
 
 struct torrent_file {
     struct source *source; /* NULL: nobody has opened it yet */
-    uint64_t here;         /* bytes */
+    int64_t opened_ms;
+    uint64_t here; /* bytes */
 };
 
 struct torrent {
@@ -70,11 +73,14 @@ struct torrent {
     bool is_sequential, is_whole, has_given;
     struct shim_status status;
     int64_t saved_ms, moved_ms; /* when bytes came last */
+    int64_t failed_ms;          /* when the disk failed last */
     bool is_dirty, is_saving, is_changed;
 };
 
 /* --- torrents.c --- */
 MUST_CHECK enum err torrents_session(struct torrents *torrents, struct why *why);
+/* A torrent looks for peers: those who answer at once are wanted. */
+void torrents_hurry(struct torrents *torrents);
 /* The gate looks soon. */
 void torrents_gate(struct torrents *torrents);
 struct torrent *torrents_by_id(struct torrents *torrents, const char *id);

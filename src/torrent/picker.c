@@ -21,6 +21,8 @@ enum {
     RESERVE_S = 6,
 };
 static const uint64_t START_BYTES = 4 * 1024 * 1024;
+/* Of a file that is opened: its end is read as well, before the first picture. */
+static const uint64_t HEAD_BYTES = 2 * 1024 * 1024;
 static const uint64_t WINDOW_BYTES = 16 * 1024 * 1024;
 /* A read so far after the last one is the same viewer going on. */
 static const uint64_t REACH_BYTES = 32 * 1024 * 1024;
@@ -122,26 +124,29 @@ static struct viewer *bring_forward(struct picker *picker, size_t index)
     return &picker->viewers[0];
 }
 
-static struct viewer *begin_viewer(struct picker *picker, uint64_t at)
+static struct viewer *begin_viewer(struct picker *picker, uint64_t at, bool is_start)
 {
     const uint64_t two = 2 * (uint64_t) picker->piece_bytes;
+    const uint64_t bytes = is_start ? HEAD_BYTES : START_BYTES;
     if (picker->viewer_count < VIEWERS)
         picker->viewer_count++;
     struct viewer *viewer = bring_forward(picker, picker->viewer_count - 1);
     *viewer = (struct viewer){
         .at = at,
-        .start = {at, least(at + (START_BYTES > two ? START_BYTES : two), picker->size)},
+        .start = {at, least(at + (bytes > two ? bytes : two), picker->size)},
     };
     return viewer;
 }
 
-static void note_read(struct picker *picker, uint64_t at, int64_t now_ms)
+static void note_read(struct picker *picker, const struct picker_read *read, int64_t now_ms)
 {
+    uint64_t at = read->span.begin;
     size_t i = 0;
     while (i < picker->viewer_count && !goes_on(&picker->viewers[i], at))
         i++;
     bool is_new = i == picker->viewer_count;
-    struct viewer *viewer = is_new ? begin_viewer(picker, at) : bring_forward(picker, i);
+    struct viewer *viewer =
+        is_new ? begin_viewer(picker, at, read->is_start) : bring_forward(picker, i);
     if (is_new || viewer->at != at || now_ms - viewer->seen_ms > GRACE_MS)
         viewer->since_ms = now_ms;
     viewer->at = at;
@@ -157,7 +162,7 @@ static void note_reads(struct picker *picker, const struct picker_read *reads, s
     /* The most urgent comes first, and shall be the first viewer. */
     for (size_t i = count; i > 0; i--)
         if (reads[i - 1].is_now)
-            note_read(picker, reads[i - 1].span.begin, now_ms);
+            note_read(picker, &reads[i - 1], now_ms);
     size_t kept = 0;
     for (size_t i = 0; i < picker->viewer_count; i++)
         if (i == 0 || now_ms - picker->viewers[i].seen_ms <= GRACE_MS)
@@ -205,15 +210,22 @@ static bool is_all_here(const struct picker *picker, struct span span)
     return true;
 }
 
-static void plan_viewer(struct picker *picker, struct viewer *viewer, int64_t now_ms)
+static bool is_starting(struct picker *picker, struct viewer *viewer)
+{
+    if (viewer->start.begin < viewer->start.end && is_all_here(picker, viewer->start))
+        viewer->start.begin = viewer->start.end;
+    return viewer->start.begin < viewer->start.end;
+}
+
+/* Windows would be fetched in any order, beside what somebody needs to begin: they wait for that. */
+static void plan_viewer(struct picker *picker, struct viewer *viewer, bool has_window,
+                        int64_t now_ms)
 {
     const struct span window = {viewer->at, viewer->at + WINDOW_BYTES};
-    if (picker->viewer_count > 1)
+    if (has_window)
         plan_first(picker, window, UINT32_MAX, false);
-    if (viewer->start.begin < viewer->start.end) {
+    if (is_starting(picker, viewer)) {
         plan_first(picker, viewer->start, UINT32_MAX, true);
-        if (is_all_here(picker, viewer->start))
-            viewer->start.begin = viewer->start.end;
     } else if (viewer->is_waiting && now_ms - viewer->since_ms >= PATIENCE_MS) {
         plan_first(picker, window, EMERGENCY_PIECES, true);
     }
@@ -287,8 +299,11 @@ void picker_plan(struct picker *picker, const struct picker_read *reads, size_t 
     out->is_sequential = picker->viewer_count > 0;
     if (picker->viewer_count > 0)
         plan_order(picker, rate);
+    bool has_window = picker->viewer_count > 1;
     for (size_t i = 0; i < picker->viewer_count; i++)
-        plan_viewer(picker, &picker->viewers[i], now_ms);
+        has_window &= !is_starting(picker, &picker->viewers[i]);
+    for (size_t i = 0; i < picker->viewer_count; i++)
+        plan_viewer(picker, &picker->viewers[i], has_window, now_ms);
     for (size_t i = 0; i < count; i++)
         plan_first(picker, reads[i].span, UINT32_MAX, false);
     tell_deadlines(picker, out);

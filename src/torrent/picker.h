@@ -27,7 +27,8 @@ void picker_have(struct picker *picker, uint32_t piece, bool is_here);
 /* What somebody reads: bytes of the torrent, not all of them here. */
 struct picker_read {
     struct span span;
-    bool is_now; /* somebody sleeps until they come */
+    bool is_now;   /* somebody sleeps until they come */
+    bool is_start; /* they are the first ones of a file */
 };
 struct picker_deadline {
     uint32_t piece;

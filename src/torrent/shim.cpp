@@ -116,6 +116,7 @@ void set_network(settings_pack &pack, struct shim_settings const &settings)
     pack.set_str(settings_pack::listen_interfaces, settings.listen);
     pack.set_str(settings_pack::outgoing_interfaces, is_bound ? settings.interface : "");
     pack.set_bool(settings_pack::listen_system_port_fallback, !is_bound);
+    pack.set_bool(settings_pack::enable_outgoing_utp, false);
     pack.set_bool(settings_pack::enable_dht, settings.dht);
     pack.set_bool(settings_pack::enable_lsd, settings.lsd);
     pack.set_bool(settings_pack::enable_upnp, settings.upnp);
@@ -171,6 +172,7 @@ void set_picking(settings_pack &pack)
     pack.set_int(settings_pack::peer_timeout, 60);
     pack.set_int(settings_pack::peer_connect_timeout, 7);
     pack.set_bool(settings_pack::smooth_connects, true);
+    pack.set_int(settings_pack::tick_interval, 100);
     pack.set_int(settings_pack::connection_speed, 30);
     pack.set_int(settings_pack::torrent_connect_boost, 30);
 }
@@ -532,6 +534,15 @@ void shim_close(struct shim **shim)
         gone->session.reset();
     });
     delete gone;
+}
+
+void shim_set_utp(struct shim *shim, bool is_on)
+{
+    matinee::attempted([&] {
+        settings_pack pack;
+        pack.set_bool(settings_pack::enable_outgoing_utp, is_on);
+        shim->session->apply_settings(std::move(pack));
+    });
 }
 
 void shim_take_events(struct shim *shim, void (*each)(void *ctx, const struct shim_event *event),

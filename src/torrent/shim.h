@@ -35,6 +35,10 @@ MUST_CHECK enum err shim_open(const struct shim_settings *settings, void (*wake)
 /* Takes the torrents with it; what they had to save must have been asked for before. */
 void shim_close(struct shim **shim);
 
+/* Whether peers are called by uTP first; at the start they are not: to those that do not speak it, that
+ * costs 4 s. */
+void shim_set_utp(struct shim *shim, bool is_on);
+
 /* --- what a .torrent says, judged: names are for people, never for paths --- */
 
 struct shim_file {

@@ -12,6 +12,9 @@
 
 enum {
     SAVE_MS = 30000,
+    RETRY_MS = 5000, /* after the disk failed */
+    ROOM_BYTES =
+        64 * 1024 * 1024, /* so much more than must stay free, or it would be full at once */
     READS = 64,
     GATE_LOOKS = 256, /* each is a word with libtorrent's thread */
     MOST_RESUME_BYTES = 32 * 1024 * 1024,
@@ -164,6 +167,7 @@ static void add_to_session(struct torrent *torrent, struct shim_order *order, st
     order->is_stopped = torrent->state.is_paused;
     order->ctx = torrent;
     torrent->phase = order->torrent != NULL ? PHASE_CHECKING : PHASE_DESCRIPTION;
+    torrents_hurry(torrent->torrents);
     if (shim_add(torrent->torrents->shim, order, &torrent->shim, why) != OK)
         torrent_fail(torrent, "%s", why->text);
 }
@@ -377,6 +381,7 @@ static void take_disk(struct torrent *torrent, const struct shim_event *event)
         why_set(&torrent->disk, ERR_LIMIT, NULL, "the disk is full");
     else
         why_set(&torrent->disk, ERR_IO, NULL, "the disk failed: %s", event->words);
+    torrent->failed_ms = clock_mono_ms();
     torrent->is_changed = true;
 }
 
@@ -391,7 +396,8 @@ static void look_at_disk(struct torrent *torrent)
                 left / 1000000, spare / 1000000);
         shim_stop(torrent->shim);
         torrent->is_changed = true;
-    } else if (is_full && left >= spare && !torrent->state.is_paused) {
+    } else if (is_full && left >= spare + ROOM_BYTES && !torrent->state.is_paused &&
+               clock_mono_ms() - torrent->failed_ms >= RETRY_MS) {
         torrent->disk = (struct why){0};
         shim_retry_disk(torrent->shim);
         torrent->is_changed = true;

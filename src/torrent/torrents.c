@@ -20,6 +20,7 @@ enum {
     GATE_MS = 10, /* torrent-engine 4 */
     STOP_MS = 8000,
     OPEN_TRIES = 50,
+    HURRY_MS = 15000,
 };
 
 /* --- the pump --- */
@@ -68,10 +69,25 @@ void torrents_gate(struct torrents *torrents)
         uv_timer_start(&torrents->gate, on_gate, 0, GATE_MS);
 }
 
+static void set_utp(struct torrents *torrents, bool is_on)
+{
+    if (torrents->is_utp != is_on && torrents->shim != NULL)
+        shim_set_utp(torrents->shim, is_on);
+    torrents->is_utp = is_on;
+}
+
+void torrents_hurry(struct torrents *torrents)
+{
+    torrents->hurried_ms = clock_mono_ms();
+    set_utp(torrents, false);
+}
+
 static void look(struct torrents *torrents, int64_t now)
 {
     struct torrent *torrent;
     torrents->looked_ms = now;
+    if (now - torrents->hurried_ms > HURRY_MS)
+        set_utp(torrents, true);
     if (torrents->shim != NULL)
         shim_ask_status(torrents->shim);
     TAILQ_FOREACH(torrent, &torrents->list, link)

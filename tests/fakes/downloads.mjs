@@ -10,6 +10,11 @@ const SIZE = 1_400_000_000;
 const MOST_MAGNET = 8192;
 
 const hashOf = (magnet) => /xt=urn:btih:([0-9a-f]{40})/i.exec(magnet)?.[1].toLowerCase();
+const nameOf = ({ torrent }, magnet) => {
+  if (torrent === undefined) return new URLSearchParams(magnet.replace(/^.*\?/, '')).get('dn') ?? '';
+  const found = /4:name(\d+):/.exec(torrent);
+  return found ? torrent.slice(found.index + found[0].length).slice(0, Number(found[1])) : 'torrent';
+};
 const wordOf = (download, word) => download.name.toLowerCase().includes(word);
 const filesOf = (name, file) => (/season/i.test(name)
   ? [...Array.from({ length: 9 }, (_, i) => `${name}/Episode ${i + 1}.mkv`), `${name}/Read me.txt`]
@@ -80,10 +85,9 @@ export function fakeDownloads({ Refusal, film }) {
     if (!hash) throw new Refusal(422, 'it is no magnet that can be read: unsupported URL protocol');
     const known = [...downloads.values()].find((each) => each.hash === hash);
     if (known) return [200, known];
-    const name = body.torrent === undefined ? (/[?&]dn=([^&]+)/.exec(magnet)?.[1] ?? '') : (/4:name\d+:([^:]*?)(?=\d+:|e|$)/.exec(body.torrent)?.[1] ?? 'torrent');
     const download = {
-      id: `d${++counter}`, name: decodeURIComponent(name.replaceAll('+', ' ')), hash, state: body.torrent === undefined ? 'metadata' : 'checking', progress: 0, size: 0,
-      rate: 0, upload_rate: 0, uploaded: 0, peers: 0, eta: null, added: new Date(Date.now()).toISOString(), files: [], ticks: 0,
+      id: `d${++counter}`, name: nameOf(body, magnet), hash, state: body.torrent === undefined ? 'metadata' : 'checking', progress: 0, size: 0,
+      rate: 0, upload_rate: 0, uploaded: 0, peers: 0, eta: null, added: new Date().toISOString(), files: [], ticks: 0,
     };
     downloads.set(download.id, download);
     tell(download);

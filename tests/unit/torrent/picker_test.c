@@ -80,7 +80,7 @@ static void come(struct told *told, uint32_t first, uint32_t end)
 
 static struct picker_read read_at(uint64_t piece)
 {
-    return (struct picker_read){{piece * MIB, piece * MIB + 65536}, true};
+    return (struct picker_read){.span = {piece * MIB, piece * MIB + 65536}, .is_now = true};
 }
 
 static void assert_priorities(const struct told *told, uint32_t first, uint32_t end,
@@ -102,6 +102,15 @@ static void a_beginning_gets_few_deadlines(void **state)
     assert_priorities(told, 4, PIECES, 4);
     plan(told, &read, 1, 100);
     assert_int_equal(told->last_set, 0); /* each is told once */
+}
+
+static void the_head_of_a_file_is_less(void **state)
+{
+    struct told *told = *state;
+    struct picker_read read = read_at(0);
+    read.is_start = true;
+    plan(told, &read, 1, 0);
+    assert_int_equal(told->last_set, 2); /* its end is read as well, before the first picture */
 }
 
 static void going_on_needs_no_deadline_for_a_while(void **state)
@@ -162,6 +171,10 @@ static void two_viewers_have_a_window_each(void **state)
     struct told *told = *state;
     const struct picker_read reads[] = {read_at(20), read_at(120)};
     plan(told, reads, 2, 0);
+    assert_priorities(told, 24, 120, 4); /* first what they need to begin */
+    come(told, 20, 24);
+    come(told, 120, 124);
+    plan(told, reads, 2, 100);
     assert_priorities(told, 0, 20, 0); /* before the lower one */
     assert_priorities(told, 20, 36, 7);
     assert_priorities(told, 36, 120, 4);
@@ -204,7 +217,7 @@ static void unwanted_pieces_stay_so(void **state)
 static void a_hint_is_no_viewer(void **state)
 {
     struct told *told = *state;
-    const struct picker_read hint = {{150 * MIB, 152 * MIB}, false};
+    const struct picker_read hint = {.span = {150 * MIB, 152 * MIB}};
     plan(told, &hint, 1, 0);
     assert_int_equal(told->last_set, 0);
     assert_priorities(told, 150, 152, 7);
@@ -232,6 +245,7 @@ int main(void)
 #define RULE(test) cmocka_unit_test_setup_teardown(test, make_told, clear_told)
     const struct CMUnitTest tests[] = {
         RULE(a_beginning_gets_few_deadlines),
+        RULE(the_head_of_a_file_is_less),
         RULE(going_on_needs_no_deadline_for_a_while),
         RULE(a_seek_leaves_what_was_before_it),
         RULE(nothing_waits_near_the_end),
