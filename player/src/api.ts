@@ -14,6 +14,9 @@ export type Scan = Schemas['Scan'];
 export type FileDetails = Schemas['File'];
 export type Playback = Schemas['Playback'];
 export type PlaybackWish = Schemas['PlaybackWish'];
+export type Download = Schemas['Download'];
+export type DownloadFile = Schemas['DownloadFile'];
+export type DownloadChange = Schemas['DownloadChange'];
 export type News = Schemas['Event'];
 type Page = Schemas['TitlePage'];
 type Report = Schemas['PlaybackReport'];
@@ -51,14 +54,19 @@ export async function problemOf(response: Response): Promise<Problem> {
   );
 }
 
-interface Call { body?: unknown; signal?: AbortSignal | undefined; keepalive?: boolean }
+/** `torrent` goes out as it is, `body` as JSON. */
+interface Call { body?: unknown; torrent?: Blob; signal?: AbortSignal | undefined; keepalive?: boolean }
 
-async function call<T>(method: string, path: string, { body, signal, keepalive = false }: Call = {}): Promise<T> {
+async function call<T>(method: string, path: string, { body, torrent, signal, keepalive = false }: Call = {}): Promise<T> {
   const init: RequestInit = { method, keepalive, headers: { Accept: 'application/json' } };
   if (signal) init.signal = signal;
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers = { Accept: 'application/json', 'Content-Type': 'application/json' };
+  }
+  if (torrent) {
+    init.body = torrent;
+    init.headers = { Accept: 'application/json', 'Content-Type': 'application/x-bittorrent' };
   }
   const response = await fetch(PREFIX + path, init).catch((error: unknown) => {
     if (signal?.aborted) throw error;
@@ -97,11 +105,36 @@ export const reportPlayback = (id: string, body: Report, keepalive: boolean) =>
 export const endPlayback = (id: string) =>
   call<unknown>('DELETE', `/playback/${encodeURIComponent(id)}`, { keepalive: true });
 
-/** News of these topics until the returned function is called. The browser reconnects by itself. */
-export function listen(topics: string[], heard: (news: News) => void): () => void {
+export const getDownloads = (signal?: AbortSignal) => call<Schemas['DownloadPage']>('GET', '/downloads', { signal });
+/** The download that it becomes, or that it has been for long. */
+export const addDownload = (wish: { magnet: string } | { torrent: Blob }) =>
+  call<Download>('POST', '/downloads', 'torrent' in wish ? wish : { body: wish });
+export const changeDownload = (id: string, body: DownloadChange) =>
+  call<Download>('PATCH', `/downloads/${encodeURIComponent(id)}`, { body });
+export const removeDownload = (id: string) => call<unknown>('DELETE', `/downloads/${encodeURIComponent(id)}`);
+
+/**
+ * What a stream of news calls. After `anew` come the present states, and then `live`: what was not among
+ * them is no more. `lost` says whether the stream is over; if not, the browser reconnects, and `found`.
+ */
+export interface Ear {
+  heard: (news: News) => void;
+  anew?: () => void;
+  live?: () => void;
+  found?: () => void;
+  lost?: (isOver: boolean) => void;
+}
+
+/** News of these topics until the returned function is called. */
+export function listen(topics: string[], ear: Ear): () => void {
+  ear.anew?.();
   const source = new EventSource(`${PREFIX}/events?topics=${topics.map(encodeURIComponent).join(',')}`);
   for (const word of new Set(topics.map((topic) => topic.replace(/:.*/, '')))) {
-    source.addEventListener(word, (event) => heard(JSON.parse(String(event.data)) as News));
+    source.addEventListener(word, (event) => ear.heard(JSON.parse(String(event.data)) as News));
   }
+  source.addEventListener('reset', () => ear.anew?.());
+  source.addEventListener('live', () => ear.live?.());
+  source.addEventListener('open', () => ear.found?.());
+  source.addEventListener('error', () => ear.lost?.(source.readyState === EventSource.CLOSED));
   return () => source.close();
 }

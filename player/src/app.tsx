@@ -11,6 +11,7 @@ import { NotFound } from './pages/not-found';
 import { Unreachable } from './pages/unreachable';
 import { phase } from './store';
 
+const Downloads = lazy(() => import('./downloads/downloads').then((module) => module.Downloads));
 const Setup = lazy(() => import('./pages/setup').then((module) => module.Setup));
 const Settings = lazy(() => import('./pages/settings').then((module) => module.Settings));
 const Watch = lazy(() => import('./watch/watch').then((module) => module.Watch));
@@ -21,6 +22,7 @@ function Pages() {
       <Route path={at('/')} component={Library} />
       <Route path={at('/login')} component={Library} />
       <Route path={at('/setup')} component={Library} />
+      <Route path={at('/downloads')} component={Downloads} />
       <Route path={at('/settings')} component={Settings} />
       <Route path={at('/watch/:id')} component={Watch} />
       <Route default component={NotFound} />

@@ -46,5 +46,5 @@ export function watchLibrary(signal: AbortSignal): void {
   void reload();
   window.addEventListener('focus', () => void reload(), { signal });
   signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
-  if (hasEvents()) whileVisible(() => listen(['library'], heard), signal);
+  if (hasEvents()) whileVisible(() => listen(['library'], { heard }), signal);
 }

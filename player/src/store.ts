@@ -15,7 +15,8 @@ export const libraryProblem = signal<api.Problem | undefined>(undefined);
 export const scan = signal<api.Scan | undefined>(undefined);
 
 export const hasAccounts = computed(() => status.value?.auth === 'accounts');
-export const mayScan = computed(() => !hasAccounts.value || me.value?.role === 'admin');
+/** What changes the server is for admins; without accounts everyone is one. */
+export const isAdmin = computed(() => !hasAccounts.value || me.value?.role === 'admin');
 
 export async function load(): Promise<void> {
   try {
@@ -94,9 +95,10 @@ export function titleOfFile(file: string): api.Title | undefined {
   return titles.value?.find((title) => title.files.some((each) => each.id === file));
 }
 
-let listSeen = false;
-/** Whether the list was shown in this tab, so that going back leads to it. */
-export const sawLibrary = (): boolean => listSeen;
-export function libraryShown(): void {
-  listSeen = true;
+type List = '/' | '/downloads';
+let shownList: List | undefined;
+/** The list that was last shown in this tab: going back leads to it. */
+export const lastList = (): List | undefined => shownList;
+export function listShown(path: List): void {
+  shownList = path;
 }

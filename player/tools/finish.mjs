@@ -34,6 +34,7 @@ const budgets = [
   ['player without hls.js', sum(named(/assets\/watch-.*\.js$/)), 30],
   ['hls.js', sum(named(/assets\/engine-hls-.*\.js$/)), 190],
   ['first load', sum([...first, 'index.html', 'icon.svg']), 100],
+  ['downloads page', sum(named(/assets\/downloads-.*\.js$/)), 20],
   ['settings page', sum(named(/assets\/settings-.*\.js$/)), 20],
 ];
 let tooLarge = false;

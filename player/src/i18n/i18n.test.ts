@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { afterEach, describe, expect, test } from 'vitest';
-import { clock, languageName, preferredLanguage, shortDuration, speak, spokenTime, t } from './index';
+import { bytes, clock, languageName, preferredLanguage, shortDuration, speak, spokenTime, t } from './index';
 import de from './de.json';
 import en from './en.json';
 
@@ -49,6 +49,13 @@ describe('times', () => {
     expect(shortDuration(5)).toBe('1 min');
     expect(shortDuration(5040)).toBe('1 h 24 min');
   });
+});
+
+test('amounts and rates', async () => {
+  expect([0, 999, 12_400, 2_100_000, 1_400_000_000].map((count) => bytes(count))).toEqual(['0 byte', '999 byte', '12 kB', '2.1 MB', '1.4 GB']);
+  expect(bytes(2_100_000, true)).toBe('2.1 MB/s');
+  await speak('de');
+  expect(bytes(2_100_000, true)).toBe('2,1 MB/s');
 });
 
 test('languages that the browser cannot name stay as they are', () => {

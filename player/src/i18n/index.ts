@@ -79,6 +79,17 @@ export function shortDuration(seconds: number): string {
     : t('duration.hours', { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
 }
 
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
+
+/** 2100000 -> "2.1 MB"; `perSecond` -> "2.1 MB/s". */
+export function bytes(count: number, perSecond = false): string {
+  const step = count < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(count) / 3));
+  return new Intl.NumberFormat(current.value.language, {
+    style: 'unit', unit: `${UNITS[step] ?? 'byte'}${perSecond ? '-per-second' : ''}`, unitDisplay: 'short',
+    maximumFractionDigits: step > 1 ? 1 : 0,
+  }).format(count / 1000 ** step);
+}
+
 /** "de" -> "German"; what the browser cannot name is shown as it is. */
 export function languageName(tag: string | undefined): string | undefined {
   if (!tag || tag === 'und') return undefined;

@@ -11,7 +11,7 @@ import { Icon } from '../parts/icon';
 import { TitleCard } from '../parts/title-card';
 import { wordsOf } from '../parts/words';
 import { watchLibrary } from '../refresh';
-import { libraryProblem, libraryShown, loadLibrary, titles } from '../store';
+import { libraryProblem, listShown, loadLibrary, titles } from '../store';
 import { ScanState } from './scan-state';
 
 export const isUnreadable = (title: Title): boolean => title.state === 'unreadable';
@@ -119,7 +119,7 @@ export function Library() {
   useScrollPlace();
   useEffect(() => {
     const leaving = new AbortController();
-    libraryShown();
+    listShown('/');
     const warm = setTimeout(warmPlayer, WARM_AFTER_MS);
     watchLibrary(leaving.signal);
     return () => {

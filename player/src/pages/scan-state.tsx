@@ -6,7 +6,7 @@ import { Icon } from '../parts/icon';
 import { announce } from '../parts/live';
 import { wordsOf } from '../parts/words';
 import type { Scan } from '../api';
-import { mayScan, scan, startScan } from '../store';
+import { isAdmin, scan, startScan } from '../store';
 
 function wordsFor({ done, total, reading }: Scan): string {
   if (reading && total - done <= 1) return t('scan.reading', { percent: Math.floor(reading.progress * 100) });
@@ -36,7 +36,7 @@ export function ScanState() {
   return (
     <div class="scan">
       {problem && <span role="alert" class="error">{problem}</span>}
-      {mayScan.value && (
+      {isAdmin.value && (
         <button type="button" class="quiet" onClick={() => void start()}>
           <Icon name="refresh" />{t('scan.start')}
         </button>

@@ -7,7 +7,7 @@ export function Brand() {
         <path class="ticket" d="M0 0h44v8a6 6 0 0 0 0 12v8H0v-8a6 6 0 0 0 0-12z" />
         <path class="mark" d="M17 6.500v15l13-7.500z" />
       </svg>
-      matinee
+      <span class="word">matinee</span>
     </span>
   );
 }

@@ -3,11 +3,12 @@
 // who are not signed in.
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
+import { useLocation } from 'preact-iso';
 import { at } from '../base';
-import { t } from '../i18n';
+import { t, type Key } from '../i18n';
 import { hasAccounts, me, signOut } from '../store';
 import { Brand } from './brand';
-import { Icon } from './icon';
+import { Icon, type IconName } from './icon';
 
 /** Sets the name of the page in the tab. */
 export function usePageTitle(name: string | undefined): void {
@@ -26,6 +27,16 @@ function Account() {
   );
 }
 
+function PageLink({ path, icon, name }: { path: string; icon: IconName; name: Key }) {
+  const isHere = useLocation().path === at(path);
+  return (
+    <a class="quiet button" href={at(path)} aria-current={isHere ? 'page' : undefined}>
+      <Icon name={icon} /><span class="wide-only">{t(name)}</span>
+      <span class="unseen narrow-only">{t(name)}</span>
+    </a>
+  );
+}
+
 export function Frame({ bare = false, tools, children }: {
   bare?: boolean; tools?: ComponentChildren; children: ComponentChildren;
 }) {
@@ -37,10 +48,8 @@ export function Frame({ bare = false, tools, children }: {
         <a class="home" href={at('/')} aria-label={t('home')}><Brand /></a>
         <div class="tools">{tools}</div>
         <nav aria-label={t('nav')}>
-          <a class="quiet button" href={at('/settings')}>
-            <Icon name="settings" /><span class="wide-only">{t('settings.title')}</span>
-            <span class="unseen narrow-only">{t('settings.title')}</span>
-          </a>
+          <PageLink path="/downloads" icon="download" name="downloads.title" />
+          <PageLink path="/settings" icon="settings" name="settings.title" />
           <Account />
         </nav>
       </header>

@@ -9,7 +9,7 @@ import { t } from '../i18n';
 import { usePageTitle } from '../parts/frame';
 import { Icon } from '../parts/icon';
 import { singleKeys } from '../prefs';
-import { sawLibrary, titleOfFile } from '../store';
+import { lastList, titleOfFile } from '../store';
 import { obey } from './commands';
 import { Controls } from './controls';
 import { HelpSheet } from './help-sheet';
@@ -58,11 +58,13 @@ function useStage(file: string, at: number | undefined) {
 
 function BackLink() {
   const { back } = useLocation();
+  const list = lastList();
+  const name = t(list === '/downloads' ? 'toDownloads' : 'toLibrary');
   return (
     <a
-      class="control" href={at('/')} aria-label={t('toLibrary')} title={t('toLibrary')}
+      class="control" href={at(list ?? '/')} aria-label={name} title={name}
       onClick={(event) => {
-        if (!sawLibrary()) return;
+        if (list === undefined) return;
         // The list then stands where it was left.
         event.preventDefault();
         back();
