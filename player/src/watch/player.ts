@@ -8,6 +8,7 @@ import * as api from '../api';
 import { placeOf, savedTrack, savedVolume, savePlace, saveTrack, saveVolume } from '../prefs';
 import { announce } from '../parts/live';
 import { t } from '../i18n';
+import { Arrival } from './arrival';
 import { capabilities } from './capabilities';
 import { kindOfStatus, NOTHING, OFF, type Engine, type EngineState, type Failure, type Trouble } from './engine';
 import { chooseEngine } from './choose-engine';
@@ -38,6 +39,7 @@ export class Player {
   readonly resumedAt = signal<number | undefined>(undefined);
   /** Where the film is to begin, until the element has got there. */
   readonly heading = signal<number | undefined>(undefined);
+  readonly arrival: Arrival;
   /** The browser wants a press of a button before it makes a sound. */
   readonly needsPress = signal(false);
   #engine: Engine | undefined;
@@ -50,6 +52,7 @@ export class Player {
     this.file = file;
     this.#ends = ends;
     this.snapshot = snapshotOf(video, ends);
+    this.arrival = new Arrival(ends);
     const { volume, muted } = savedVolume();
     video.volume = volume;
     video.muted = muted;
@@ -147,6 +150,7 @@ export class Player {
       const wish = { file: this.file, position, capabilities: await capabilities() };
       const playback = await this.#ready(await api.startPlayback(wish, this.#ends));
       this.#playback = playback;
+      this.arrival.follow(playback);
       this.noCopy.value = playback.tracks.find(({ kind, cover }) => kind === 'video' && !cover)?.copy?.reason;
       const startAt = mayResume && position === 0 ? playback.position : position;
       this.heading.value = startAt;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the film stands: watched, in the browser, and the rest. A range input does the work, so keys
+// Where the film stands: watched, in the browser, on the server while it is downloaded, and the rest. A range input does the work, so keys
 // and screen readers find what they know; what is painted lies under it. Dragging shows the time and
 // seeks once, when let go.
 import { useState } from 'preact/hooks';
 import { clock, spokenTime, t } from '../i18n';
+import { sharesOf } from './arrival';
 import type { Player } from './player';
 
 interface Hover { share: number; seconds: number }
@@ -13,6 +14,9 @@ function Layers({ player, shown }: { player: Player; shown: number }) {
   const share = (seconds: number) => `${duration > 0 ? (seconds / duration) * 100 : 0}%`;
   return (
     <div class="layers" aria-hidden="true">
+      {sharesOf(player.arrival.available.value).map(({ from, to }, index) => (
+        <span key={index} class="here" style={{ '--from': `${from * 100}%`, '--length': `${(to - from) * 100}%` }} />
+      ))}
       {buffered.map((range, index) => (
         <span key={index} class="buffered" style={{ '--from': share(range.start), '--length': share(range.end - range.start) }} />
       ))}
