@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "http/guard.h"
+#include "base/mem.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/mem.h"
 #include "http/cors.h"
 #include "http/peer.h"
 #include "http/reply.h"
@@ -138,6 +140,19 @@ static bool type_is(struct slice header, const char *type)
     return slice_is_nocase((struct slice){header.at, length}, type);
 }
 
+/* `types` are joined by '|'. */
+static bool is_one_of(struct slice header, const char *types)
+{
+    while (*types != '\0') {
+        size_t length = strcspn(types, "|");
+        CLEANUP(mem_free_at) char *type = mem_strndup(types, length);
+        if (type_is(header, type))
+            return true;
+        types += types[length] == '|' ? length + 1 : length;
+    }
+    return false;
+}
+
 static bool guard_body(struct request *request)
 {
     const struct http_route *route = request->route;
@@ -147,9 +162,7 @@ static bool guard_body(struct request *request)
         return true;
     if (size > limit)
         return refuse(request, 413, NULL, "the body is too large");
-    struct slice type = request_header(request, "content-type");
-    if ((route->body != NULL && type_is(type, route->body)) ||
-        (route->other_body != NULL && type_is(type, route->other_body)))
+    if (route->body != NULL && is_one_of(request_header(request, "content-type"), route->body))
         return true;
     struct why why;
     (void) why_set(&why, ERR_BAD_INPUT, NULL, "the body must be %s",

@@ -42,9 +42,8 @@ struct http_route {
     const char *method; /* "GET" (serves HEAD too), "POST", "PUT", "PATCH", "DELETE" */
     const char *path;   /* "/api/v1/files/{id}/raw": {x} is one segment, a last "{rest...}" all */
     unsigned flags;
-    const char *body;       /* Content-Type of the body, or NULL when there is none */
-    const char *other_body; /* another one that is taken, or NULL */
-    size_t body_limit;      /* bytes; 0 = 64 KiB */
+    const char *body; /* Content-Type of the body, several joined by '|'; NULL when there is none */
+    size_t body_limit; /* bytes; 0 = 64 KiB */
     http_handler_fn *handler;
     void *ctx;
 };
