@@ -24,8 +24,6 @@ static const uint64_t START_BYTES = 4 * 1024 * 1024;
 /* Of a file that is opened: its end is read as well, before the first picture. */
 static const uint64_t HEAD_BYTES = 2 * 1024 * 1024;
 static const uint64_t WINDOW_BYTES = 16 * 1024 * 1024;
-/* A read so far after the last one is the same viewer going on. */
-static const uint64_t REACH_BYTES = 32 * 1024 * 1024;
 static const uint64_t BACK_BYTES = 4 * 1024 * 1024;
 /* With less than this left behind the viewers, peers would run dry. */
 static const uint64_t RESERVE_BYTES = 24 * 1024 * 1024;
@@ -110,9 +108,38 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-static bool goes_on(const struct viewer *viewer, uint64_t at)
+static uint32_t piece_at(const struct picker *picker, uint64_t byte)
 {
-    return at + BACK_BYTES >= viewer->at && at <= viewer->at + REACH_BYTES;
+    return (uint32_t) (byte / picker->piece_bytes);
+}
+
+/* The pieces of the span, at most `most`; behind the last one of them in *end. */
+static uint32_t pieces_of(const struct picker *picker, struct span span, uint32_t most,
+                          uint32_t *end)
+{
+    uint64_t last = least(span.end, picker->size);
+    uint32_t first = piece_at(picker, span.begin);
+    *end = last > span.begin ? piece_at(picker, last - 1) + 1 : first;
+    if (*end - first > most)
+        *end = first + most;
+    return first;
+}
+
+static bool is_all_here(const struct picker *picker, struct span span)
+{
+    uint32_t end;
+    for (uint32_t i = pieces_of(picker, span, UINT32_MAX, &end); i < end; i++)
+        if (!picker->pieces[i].is_here)
+            return false;
+    return true;
+}
+
+/* Who reads on leaves nothing out; who seeks does. */
+static bool goes_on(const struct picker *picker, const struct viewer *viewer, uint64_t at)
+{
+    const struct span between = {viewer->at, at};
+    return at + BACK_BYTES >= viewer->at &&
+           (at <= viewer->at + START_BYTES || is_all_here(picker, between));
 }
 
 /* To the front of the list. */
@@ -142,7 +169,7 @@ static void note_read(struct picker *picker, const struct picker_read *read, int
 {
     uint64_t at = read->span.begin;
     size_t i = 0;
-    while (i < picker->viewer_count && !goes_on(&picker->viewers[i], at))
+    while (i < picker->viewer_count && !goes_on(picker, &picker->viewers[i], at))
         i++;
     bool is_new = i == picker->viewer_count;
     struct viewer *viewer =
@@ -172,23 +199,6 @@ static void note_reads(struct picker *picker, const struct picker_read *reads, s
 
 /* --- the plan --- */
 
-static uint32_t piece_at(const struct picker *picker, uint64_t byte)
-{
-    return (uint32_t) (byte / picker->piece_bytes);
-}
-
-/* The pieces of the span, at most `most`; behind the last one of them in *end. */
-static uint32_t pieces_of(const struct picker *picker, struct span span, uint32_t most,
-                          uint32_t *end)
-{
-    uint64_t last = least(span.end, picker->size);
-    uint32_t first = piece_at(picker, span.begin);
-    *end = last > span.begin ? piece_at(picker, last - 1) + 1 : first;
-    if (*end - first > most)
-        *end = first + most;
-    return first;
-}
-
 static void plan_first(struct picker *picker, struct span span, uint32_t most, bool is_due)
 {
     uint32_t end;
@@ -199,15 +209,6 @@ static void plan_first(struct picker *picker, struct span span, uint32_t most, b
         piece->planned = FIRST;
         piece->is_due |= is_due;
     }
-}
-
-static bool is_all_here(const struct picker *picker, struct span span)
-{
-    uint32_t end;
-    for (uint32_t i = pieces_of(picker, span, UINT32_MAX, &end); i < end; i++)
-        if (!picker->pieces[i].is_here)
-            return false;
-    return true;
 }
 
 static bool is_starting(struct picker *picker, struct viewer *viewer)

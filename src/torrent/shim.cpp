@@ -5,6 +5,7 @@
 #include <climits>
 #include <cstring>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include <libtorrent/alert_types.hpp>
@@ -26,11 +27,13 @@ extern "C" {
 }
 
 struct shim {
+    std::unordered_set<struct shim_torrent *> torrents; /* all there are */
     std::unique_ptr<lt::session> session;
     bool allow_local = false;
 };
 
-/* Lives until its SHIM_REMOVED was taken, since alerts point to it. */
+/* Lives until its SHIM_REMOVED was taken. Alerts may come even after that, and point to it: who is not in
+ * shim.torrents is no more. */
 struct shim_torrent {
     struct shim *shim = nullptr;
     void *ctx = nullptr;
@@ -313,6 +316,7 @@ void take_place(struct shim &shim, struct shim_torrent **instead, lt::add_torren
 /* --- what libtorrent has to say --- */
 
 struct taker {
+    struct shim &shim;
     void (*each)(void *ctx, const struct shim_event *event);
     void *ctx;
 
@@ -322,9 +326,14 @@ struct taker {
     }
 };
 
-struct shim_torrent *torrent_of(lt::torrent_handle const &handle)
+/* NULL: there is none any more, or it is left to itself. */
+struct shim_torrent *torrent_of(struct shim const &shim, lt::torrent_handle const &handle)
 {
-    return handle.userdata().get<struct shim_torrent>();
+    if (!handle.is_valid())
+        return nullptr;
+    auto *torrent = handle.userdata().get<struct shim_torrent>();
+    bool const is_known = shim.torrents.count(torrent) > 0 && torrent->handle == handle;
+    return is_known && torrent->ctx != nullptr ? torrent : nullptr;
 }
 
 struct shim_event event_of(enum shim_event_kind kind, struct shim_torrent const *torrent)
@@ -357,8 +366,8 @@ struct shim_status status_of(lt::torrent_status const &status)
 void tell_status(lt::state_update_alert const &alert, taker const &taker)
 {
     for (lt::torrent_status const &status : alert.status) {
-        struct shim_torrent const *torrent = torrent_of(status.handle);
-        if (torrent == nullptr || torrent->ctx == nullptr)
+        struct shim_torrent const *torrent = torrent_of(taker.shim, status.handle);
+        if (torrent == nullptr)
             continue;
         struct shim_status const said = status_of(status);
         struct shim_event event = event_of(SHIM_STATUS, torrent);
@@ -455,7 +464,7 @@ void tell(lt::alert const *alert, taker const &taker)
         tell_status(*status, taker);
     } else if (auto const *removed = lt::alert_cast<lt::torrent_removed_alert>(alert)) {
         auto *torrent = removed->userdata.get<struct shim_torrent>();
-        if (torrent != nullptr) {
+        if (taker.shim.torrents.erase(torrent) > 0) {
             if (torrent->ctx != nullptr)
                 taker.tell(event_of(SHIM_REMOVED, torrent));
             delete torrent;
@@ -472,9 +481,8 @@ void tell(lt::alert const *alert, taker const &taker)
         event.words = words.c_str();
         taker.tell(event);
     } else if (auto const *of_torrent = dynamic_cast<lt::torrent_alert const *>(alert)) {
-        struct shim_torrent *torrent =
-            of_torrent->handle.is_valid() ? torrent_of(of_torrent->handle) : nullptr;
-        if (torrent != nullptr && torrent->ctx != nullptr)
+        struct shim_torrent *torrent = torrent_of(taker.shim, of_torrent->handle);
+        if (torrent != nullptr)
             tell_of(alert, torrent, taker);
     }
 }
@@ -522,17 +530,10 @@ void shim_close(struct shim **shim)
         return;
     matinee::attempted([&] {
         gone->session->set_alert_notify({});
-        taker const nobody = {[](void *, struct shim_event const *) {}, nullptr};
-        std::vector<lt::torrent_handle> const left = gone->session->get_torrents();
-        for (lt::torrent_handle const &handle : left)
-            delete torrent_of(handle);
-        std::vector<lt::alert *> alerts;
-        gone->session->pop_alerts(&alerts);
-        for (lt::alert const *alert : alerts)
-            if (lt::alert_cast<lt::torrent_removed_alert>(alert) != nullptr)
-                tell(alert, nobody);
         gone->session.reset();
     });
+    for (struct shim_torrent *torrent : gone->torrents)
+        delete torrent;
     delete gone;
 }
 
@@ -548,7 +549,7 @@ void shim_set_utp(struct shim *shim, bool is_on)
 void shim_take_events(struct shim *shim, void (*each)(void *ctx, const struct shim_event *event),
                       void *ctx)
 {
-    taker const taker = {each, ctx};
+    taker const taker = {*shim, each, ctx};
     matinee::attempted([&] {
         std::vector<lt::alert *> alerts;
         shim->session->pop_alerts(&alerts);
@@ -587,6 +588,7 @@ enum err shim_add(struct shim *shim, const struct shim_order *order, struct shim
             if (error)
                 return why_set(why, ERR_IO, nullptr, "the torrent cannot be added: %s",
                                error.message().c_str());
+            shim->torrents.insert(torrent.get());
             *out = torrent.release();
             return OK;
         });

@@ -146,6 +146,21 @@ static void a_seek_leaves_what_was_before_it(void **state)
     assert_priorities(told, 124, PIECES, 4);
 }
 
+static void a_short_seek_is_one_too(void **state)
+{
+    struct told *told = *state;
+    struct picker_read read = read_at(0);
+    plan(told, &read, 1, 0);
+    come(told, 0, 6);
+    read = read_at(15); /* 9 MiB on, over what is missing */
+    plan(told, &read, 1, 1000);
+    for (uint32_t i = 15; i < 19; i++)
+        assert_true(told->deadline[i]);
+    read = read_at(18);
+    plan(told, &read, 1, 1100);
+    assert_int_equal(told->last_set, 0); /* and this is going on */
+}
+
 static void nothing_waits_near_the_end(void **state)
 {
     struct told *told = *state;
@@ -248,6 +263,7 @@ int main(void)
         RULE(the_head_of_a_file_is_less),
         RULE(going_on_needs_no_deadline_for_a_while),
         RULE(a_seek_leaves_what_was_before_it),
+        RULE(a_short_seek_is_one_too),
         RULE(nothing_waits_near_the_end),
         RULE(what_waited_comes_back_before_little_is_left),
         RULE(two_viewers_have_a_window_each),
