@@ -105,7 +105,8 @@ class Arriving:
 
 def left_behind(server):
     root = pathlib.Path(server.data) / "torrents"
-    return [str(p.relative_to(root)) for p in root.rglob("*")]
+    # What goes away meanwhile is passed over, as os.walk does.
+    return [name for _, folders, names in os.walk(root) for name in [*folders, *names]]
 
 
 def segments_of(server, file, name):
