@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -36,13 +35,6 @@ static char *step_of(const char *text)
     char *out = mem_strndup(str_text(&step) + begin, length);
     str_fini(&step);
     return out;
-}
-
-static int this_year(void)
-{
-    time_t now = (time_t) (clock_wall_ms() / 1000);
-    struct tm date;
-    return gmtime_r(&now, &date) != NULL ? date.tm_year + 1900 : 2100;
 }
 
 /* The first folder that can be written in. */
@@ -75,13 +67,7 @@ static enum err expect(struct library *library, const struct library_adoption *a
                        const char *folder, const char *path, const struct film_name *parsed,
                        const struct source_identity *identity)
 {
-    const struct store_name name = {.kind = parsed->year != 0 ? "film" : "other",
-                                    .title = parsed->title,
-                                    .year = parsed->year,
-                                    .sort = parsed->sort,
-                                    .folded = parsed->folded,
-                                    .letter = parsed->letter,
-                                    .match = parsed->match};
+    const struct store_name name = compare_name(parsed);
     int64_t now = clock_wall_ms();
     struct store_file row = {.folder = (char *) (uintptr_t) folder,
                              .path = (char *) (uintptr_t) path,
@@ -200,7 +186,7 @@ enum err library_adopt(struct library *library, const struct library_adoption *a
     }
     if (root == NULL)
         return why_set(why, ERR_REFUSED, NULL, "no folder of the library can be written in");
-    names_parse(adoption->name, NULL, this_year(), &parsed);
+    names_parse(adoption->name, NULL, compare_year(clock_wall_ms()), &parsed);
     enum err kind = adopt(library, adoption, root, &parsed, why != NULL ? why : &unheard);
     film_name_fini(&parsed);
     if (kind == OK)

@@ -105,7 +105,7 @@ static struct name_box *new_box(struct compare *compare)
     return compare->_boxes[compare->_box_count++] = mem_new(struct name_box);
 }
 
-static int year_now(int64_t now_ms)
+int compare_year(int64_t now_ms)
 {
     time_t seconds = (time_t) (now_ms / 1000);
     struct tm date;
@@ -125,21 +125,26 @@ static char *folder_name(const struct found_file *file, const char *root)
     return mem_strndup(begin, (size_t) (end - begin));
 }
 
+struct store_name compare_name(const struct film_name *parsed)
+{
+    return (struct store_name){.kind = parsed->year != 0 ? "film" : "other",
+                               .title = parsed->title,
+                               .year = parsed->year,
+                               .sort = parsed->sort,
+                               .folded = parsed->folded,
+                               .letter = parsed->letter,
+                               .match = parsed->match};
+}
+
 static void parse_name(const struct compare *compare, const struct found_file *file,
                        struct name_box *box)
 {
     const char *name = strrchr(file->path, '/') + 1;
     CLEANUP(mem_free_at)
     char *folder = folder_name(file, compare->walk->folders[file->folder]);
-    names_parse(name, folder, year_now(compare->now_ms), &box->parsed);
+    names_parse(name, folder, compare_year(compare->now_ms), &box->parsed);
     str_append_utf8(&box->shown, name, strlen(name));
-    box->name = (struct store_name){.kind = box->parsed.year != 0 ? "film" : "other",
-                                    .title = box->parsed.title,
-                                    .year = box->parsed.year,
-                                    .sort = box->parsed.sort,
-                                    .folded = box->parsed.folded,
-                                    .letter = box->parsed.letter,
-                                    .match = box->parsed.match};
+    box->name = compare_name(&box->parsed);
 }
 
 static void put_place(const struct compare *compare, struct store_file *row,

@@ -50,6 +50,10 @@ void compare_fini(struct compare *compare);
 
 /* What to open for a path: itself, or where it leads when it is a symbolic link. mem_free. */
 char *compare_resolve(const char *path);
+/* How the store has a name; borrows its texts. */
+struct store_name compare_name(const struct film_name *parsed);
+/* The year of a wall clock's time. */
+int compare_year(int64_t now_ms);
 /* The identity of a file, through a symbolic link at its end too. As source_open_local; and what
  * was opened (mem_free), where `resolved` is not NULL. */
 MUST_CHECK enum err compare_identify(const char *path, struct source_identity *out, char **resolved,

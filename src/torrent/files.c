@@ -69,6 +69,16 @@ static void wake(void *ctx)
         mailbox_post(loop_mailbox(torrents->loop), plan_now, torrents);
 }
 
+bool files_pieces(const struct shim_meta *meta, size_t file, uint32_t *first, uint32_t *end)
+{
+    uint64_t offset = meta->files[file].offset, size = meta->files[file].size;
+    if (size == 0)
+        return false;
+    *first = (uint32_t) (offset / meta->piece_bytes);
+    *end = (uint32_t) ((offset + size - 1) / meta->piece_bytes) + 1;
+    return true;
+}
+
 /* The part of the file that lies in the piece, as bytes of the file. */
 static struct span part_of(const struct shim_meta *meta, const struct shim_file *file,
                            uint32_t piece)
@@ -87,10 +97,10 @@ static void fill_all(const struct torrent *torrent, size_t index)
 {
     const struct shim_meta *meta = torrent->meta;
     const struct shim_file *file = &meta->files[index];
-    if (file->size == 0)
+    uint32_t i, end;
+    if (!files_pieces(meta, index, &i, &end))
         return;
-    uint32_t last = (uint32_t) ((file->offset + file->size - 1) / meta->piece_bytes);
-    for (uint32_t i = (uint32_t) (file->offset / meta->piece_bytes); i <= last; i++) {
+    for (; i < end; i++) {
         const struct span part = part_of(meta, file, i);
         if (torrent->have[i])
             source_fill(torrent->files[index].source, &part);

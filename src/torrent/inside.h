@@ -32,7 +32,6 @@ struct torrents {
     int64_t looked_ms;
     int64_t hurried_ms; /* a torrent began to look for peers */
     bool is_utp;        /* peers are called by uTP first */
-    bool is_stopping;
     /* any thread */
     atomic_bool is_woken; /* a plan is on its way to the pump */
 };
@@ -66,8 +65,7 @@ struct torrent {
     struct shim_meta *meta; /* NULL before */
     struct picker *picker;
     struct torrent_file *files;
-    uint8_t *have; /* one byte a piece: everyone can read it */
-    uint32_t have_count;
+    uint8_t *have;     /* one byte a piece: everyone can read it */
     uint32_t *pending; /* verified, perhaps not yet written */
     size_t pending_count, pending_room;
     bool is_sequential, is_whole, has_given;
@@ -113,6 +111,8 @@ void torrent_leave(struct torrent *torrent);
 
 /* --- files.c --- */
 void files_name(const struct torrent *torrent, size_t file, char out[32]);
+/* The pieces that hold some of the file; false: none, it is empty. */
+bool files_pieces(const struct shim_meta *meta, size_t file, uint32_t *first, uint32_t *end);
 /* -1: none of its visible files. */
 int files_find(const struct torrent *torrent, const char *id);
 MUST_CHECK enum err files_open(struct torrent *torrent, size_t file, struct source **out,

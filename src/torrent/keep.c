@@ -90,7 +90,7 @@ static void empty_folder(int folder, int depth)
 
 void keep_abandon(struct keep *keep)
 {
-    unlinkat(keep->folder, "state.json", 0);
+    unlinkat(keep->folder, KEEP_STATE, 0);
 }
 
 void keep_remove(struct keep **keep)

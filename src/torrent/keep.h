@@ -14,6 +14,9 @@
 #include "base/why.h"
 #include "store/store.h"
 
+#define KEEP_STATE "state.json"
+#define KEEP_META  "meta.torrent"
+
 struct keep;
 
 /* Makes or opens root/id. IO, LIMIT (no room), REFUSED. */

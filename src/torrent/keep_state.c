@@ -8,8 +8,6 @@
 #include "base/mem.h"
 #include "torrent/keep.h"
 
-static const char STATE[] = "state.json";
-
 void keep_state_fini(struct keep_state *state)
 {
     mem_free(state->magnet);
@@ -30,7 +28,7 @@ enum err keep_put_state(struct keep *keep, const struct keep_state *state)
                   "paused", state->is_paused, "filed", state->is_filed, "clean", state->is_clean,
                   "boot", state->boot, "files", files);
     char *text = root != NULL ? json_dumps(root, JSON_INDENT(1)) : NULL;
-    enum err kind = text != NULL ? keep_put(keep, STATE, text, strlen(text)) : ERR_BAD_INPUT;
+    enum err kind = text != NULL ? keep_put(keep, KEEP_STATE, text, strlen(text)) : ERR_BAD_INPUT;
     free(text);
     json_decref(root);
     return kind;
@@ -81,7 +79,7 @@ enum err keep_get_state(struct keep *keep, struct keep_state *out)
     CLEANUP(mem_free_at) uint8_t *bytes = NULL;
     size_t size = 0;
     *out = (struct keep_state){0};
-    enum err kind = keep_get(keep, STATE, MOST_BYTES, &bytes, &size);
+    enum err kind = keep_get(keep, KEEP_STATE, MOST_BYTES, &bytes, &size);
     if (kind != OK)
         return kind;
     json_t *root = json_loadb((const char *) bytes, size, JSON_REJECT_DUPLICATES, NULL);

@@ -349,7 +349,6 @@ struct shim_status status_of(lt::torrent_status const &status)
     struct shim_status out = {};
     out.is_checking = status.state == lt::torrent_status::checking_files ||
                       status.state == lt::torrent_status::checking_resume_data;
-    out.has_metadata = status.has_metadata;
     out.done = static_cast<std::uint64_t>(status.total_wanted_done);
     out.wanted = static_cast<std::uint64_t>(status.total_wanted);
     out.uploaded = static_cast<std::uint64_t>(status.all_time_upload);
@@ -359,7 +358,6 @@ struct shim_status status_of(lt::torrent_status const &status)
     out.seeds = status.num_seeds;
     out.known_peers = status.list_peers;
     out.seeding_s = lt::total_seconds(status.seeding_duration);
-    out.needs_saving = status.need_save_resume;
     return out;
 }
 
@@ -662,11 +660,6 @@ void shim_pieces(const struct shim_torrent *torrent, uint8_t *have, uint32_t cou
 void shim_save(struct shim_torrent *torrent)
 {
     matinee::attempted([&] { torrent->handle.save_resume_data(); });
-}
-
-void shim_recheck(struct shim_torrent *torrent)
-{
-    matinee::attempted([&] { torrent->handle.force_recheck(); });
 }
 
 void shim_prioritize(struct shim_torrent *torrent, const struct shim_priority *list, size_t count)

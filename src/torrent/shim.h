@@ -16,7 +16,7 @@
 struct shim;
 struct shim_torrent;
 
-enum { SHIM_HASH_BYTES = 32, SHIM_HASH_TEXT = 65 };
+enum { SHIM_HASH_TEXT = 65 };
 
 /* Texts are borrowed; NULL where there is none. Rates in bytes a second, 0: no limit. */
 struct shim_settings {
@@ -100,7 +100,6 @@ bool shim_has(const struct shim_torrent *torrent, uint32_t piece);
 void shim_pieces(const struct shim_torrent *torrent, uint8_t *have, uint32_t count);
 /* Asks for SHIM_RESUME or SHIM_RESUME_FAILED, of which one follows. */
 void shim_save(struct shim_torrent *torrent);
-void shim_recheck(struct shim_torrent *torrent);
 
 struct shim_priority {
     uint32_t piece;
@@ -116,14 +115,13 @@ void shim_set_sequential(struct shim_torrent *torrent, bool is_sequential);
 void shim_retry_disk(struct shim_torrent *torrent);
 
 struct shim_status {
-    bool is_checking, has_metadata;
+    bool is_checking;
     uint64_t done, wanted;              /* bytes */
     uint64_t uploaded;                  /* ever */
     int64_t download_rate, upload_rate; /* bytes a second */
     int peers, seeds;
     int known_peers; /* that could be asked */
     int64_t seeding_s;
-    bool needs_saving;
 };
 
 enum shim_event_kind {

@@ -101,11 +101,10 @@ static void set_wanted_pieces(struct torrent *torrent)
     for (uint32_t i = 0; i < meta->pieces; i++)
         picker_want(torrent->picker, i, false);
     for (size_t i = 0; i < meta->file_count; i++) {
-        const struct shim_file *file = &meta->files[i];
-        if (!torrent->state.files[i].is_wanted || file->size == 0)
+        uint32_t piece, end;
+        if (!torrent->state.files[i].is_wanted || !files_pieces(meta, i, &piece, &end))
             continue;
-        uint32_t last = (uint32_t) ((file->offset + file->size - 1) / meta->piece_bytes);
-        for (uint32_t piece = (uint32_t) (file->offset / meta->piece_bytes); piece <= last; piece++)
+        for (; piece < end; piece++)
             picker_want(torrent->picker, piece, true);
     }
 }
@@ -209,7 +208,7 @@ static void take_description(struct torrent *torrent)
         torrent_fail(torrent, "%s", why.text);
         return;
     }
-    enum err kind = keep_put(torrent->keep, "meta.torrent", bytes, size);
+    enum err kind = keep_put(torrent->keep, KEEP_META, bytes, size);
     torrent_describe(torrent, &meta);
     if (kind != OK)
         log_warning("torrent.meta", log_str("id", torrent->id), log_err(kind));
@@ -251,7 +250,6 @@ static void take_piece(struct torrent *torrent, uint32_t piece)
     if (torrent->have[piece])
         return;
     torrent->have[piece] = 1;
-    torrent->have_count++;
     picker_have(torrent->picker, piece, true);
     keep_note_piece(torrent->keep, piece);
     files_fill(torrent, piece);

@@ -143,7 +143,6 @@ static struct torrent *by_hash(struct torrents *torrents, const char *hash)
 
 /* --- those of the last time --- */
 
-static const char META[] = "meta.torrent";
 enum { MOST_META_BYTES = 10 * 1000 * 1000 };
 
 /* After another boot only what an orderly end left behind is sure to be on the disk. */
@@ -175,7 +174,7 @@ static void bring_back(struct torrents *torrents, const char *id)
         return;
     }
     bool believed = is_kept(torrents, &state) && keep_is_plain(keep);
-    if (keep_get(keep, META, MOST_META_BYTES, &bytes, &size) == OK &&
+    if (keep_get(keep, KEEP_META, MOST_META_BYTES, &bytes, &size) == OK &&
         shim_meta_read(bytes, size, &meta, &why) != OK)
         mem_free_at(&bytes);
     struct torrent *torrent = torrent_new(torrents, id, &keep, &state);
@@ -292,7 +291,6 @@ static void end(void *arg)
 {
     struct torrents *torrents = arg;
     struct torrent *torrent;
-    torrents->is_stopping = true;
     torrents->looked_ms = clock_mono_ms();
     TAILQ_FOREACH(torrent, &torrents->list, link)
     {
@@ -355,7 +353,7 @@ static enum err make_folder(struct adding *adding, char **name, struct keep **ke
     memcpy(state->boot, adding->torrents->boot, sizeof state->boot);
     enum err kind = keep_open(adding->torrents->root, adding->id, keep, adding->why);
     if (kind == OK && wish->torrent != NULL)
-        kind = keep_put(*keep, META, wish->torrent, wish->torrent_size);
+        kind = keep_put(*keep, KEEP_META, wish->torrent, wish->torrent_size);
     if (kind == OK)
         kind = keep_put_state(*keep, state);
     if (kind != OK && adding->why->text[0] == '\0')
