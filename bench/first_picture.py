@@ -11,81 +11,22 @@ player can show) and the last byte have come. In the same round ffmpeg makes the
 same film: -c copy, or the same x264 and AAC settings. Ratios are of medians over the rounds; files
 are in the page cache. Every segment measured begins on a key of the source."""
 
-import http.client
 import json
-import pathlib
 import re
 import statistics
-import struct
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "system"), str(ROOT / "bench")]
-
-BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
-ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 7
-
-import os
-os.environ["MATINEE_BIN"] = str(BUILD / "matinee")
+import common
 import hls
 import media
+from play import Timed, find_segment, run_ffmpeg
 from server import Server
 
-# The x264 settings of the rungs, as segments/encode.c tells them: size, VBV rate (and, for one
-# second, its size), level. The film has bits enough that no rung is told less (rates.c).
-RUNGS = {
-    "video-720p": (1280, 720, "3000k", "3.1"),
-    "video-1080p": (1920, 1080, "6000k", "4.0"),
-}
-NICE = "5"  # media processes run above the server's niceness; so does ffmpeg here
+ROUNDS = common.number(2, 7)
 POSITIONS = (0, 396)  # seconds: the start, a far seek
-SHORT_S = 2.5  # shorter segments are made with a shorter look-ahead
-
-
-class Timed:
-    """One GET, noting when the first whole part and the last byte came."""
-
-    def __init__(self, port, path):
-        began = time.perf_counter()
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        assert answer.status == 200, (path, answer.status, answer.read()[:300])
-        steps = []
-        self.first_part = None
-        while step := answer.read1(1 << 20):
-            steps.append(step)
-            if self.first_part is None and whole_part(b"".join(steps)):
-                self.first_part = time.perf_counter() - began
-        self.last = time.perf_counter() - began
-        self.body = b"".join(steps)
-        connection.close()
-
-
-def whole_part(data):
-    at = 0
-    while at + 8 <= len(data):
-        size, kind = struct.unpack(">I4s", data[at:at + 8])
-        if at + size > len(data):
-            return False
-        at += size
-        if kind == b"mdat":
-            return True
-    return False
-
-
-def find_segment(playlist, at_s):
-    """The segment that shows `at_s`, and where it begins."""
-    begin = 0
-    for segment in playlist.segments:
-        if begin + segment.duration > at_s:
-            break
-        begin += segment.duration
-    return segment, float(begin)
 
 
 def key_near(server, film, at_s):
@@ -124,39 +65,11 @@ def press_play(server, film, rendition, at_s):
     return v[0], max(v[1], a[1]), v[2], v[3]
 
 
-def run_ffmpeg(film, begin, length, rendition):
-    with tempfile.TemporaryDirectory() as folder:
-        out = pathlib.Path(folder) / "out.mp4"
-        command = ["nice", "-n", NICE, "ffmpeg", "-v", "error", "-y", "-ss", f"{begin:.6f}",
-                   "-i", str(film), "-t", f"{length:.6f}", "-map", "0:v", "-map", "0:a:0"]
-        if rendition == "video-copy":
-            command += ["-c", "copy"]
-        else:
-            width, height, rate, level = RUNGS[rendition]
-            x264 = "open-gop=0:scenecut=0:vbv-init=0.50"
-            if length < SHORT_S:
-                x264 += ":rc-lookahead=3:sync-lookahead=0"
-            command += ["-vf", f"scale={width}:{height}:flags=bicubic,setsar=1,format=yuv420p",
-                        "-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-maxrate", rate,
-                        "-bufsize", rate, "-profile:v", "high", "-level:v", level,
-                        "-g", "100000", "-keyint_min", "1", "-threads:v", "2",
-                        "-x264-params", x264, "-c:a", "aac", "-ac", "2",
-                        "-b:a", "192k", "-aac_coder", "fast"]
-        command += ["-f", "mp4", "-movflags", "frag_keyframe+empty_moov+default_base_moof",
-                    str(out)]
-        began = time.perf_counter()
-        subprocess.run(command, check=True)
-        return time.perf_counter() - began
-
-
 def main():
     folder = media.FOLDER / "library"
-    folder.mkdir(parents=True, exist_ok=True)
     names = {"m10.mkv": "matroska", "m10.mp4": "mp4"}
     for name, container in names.items():
-        path = media.make(name, container)
-        if not (folder / name).exists():
-            (folder / name).hardlink_to(path)
+        common.put_in_library(folder, media.make(name, container))
     cases = [(name, rendition, at) for name in names for rendition in
              ("video-copy", "video-720p", "video-1080p") for at in POSITIONS
              if rendition == "video-copy" or name == "m10.mkv"]
@@ -196,4 +109,5 @@ def main():
     print(json.dumps(result))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The films benches run on, made once: 1080p24 H.264 High, about 6 Mbit/s, B-frames, keys every 0.8
-to 10 s, AAC 5.1 and stereo; ten minutes, looped from one encode with -c copy."""
+to 10 s, AAC 5.1 and stereo; ten minutes or as many as asked for, looped from one encode with -c copy."""
 
 import pathlib
 import subprocess
@@ -10,7 +10,7 @@ FOLDER = pathlib.Path(tempfile.gettempdir()) / "matinee-bench-films"
 UNIT_S = 50
 
 
-def make(name, container, repeats=12):
+def make(name, container, repeats=12, limit_s=None):
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / name
     if path.exists():
@@ -33,6 +33,8 @@ def make(name, container, repeats=12):
         pathlib.Path(str(unit) + ".part.mkv").rename(unit)
     part = FOLDER / f"part-{name}"
     subprocess.run(["ffmpeg", "-v", "error", "-y", "-stream_loop", str(repeats - 1), "-i",
-                    str(unit), "-map", "0", "-c", "copy", "-f", container, str(part)], check=True)
+                    str(unit), "-map", "0", "-c", "copy",
+                    *(["-t", str(limit_s)] if limit_s else []), "-f", container, str(part)],
+                   check=True)
     part.rename(path)
     return path

@@ -4,14 +4,12 @@
  * segment-engine 6, as are the numbers). */
 #include "segments/audio.h"
 
-#include <libavcodec/avcodec.h>
-#include <libavutil/channel_layout.h>
 #include <libavutil/frame.h>
 #include <libavutil/mathematics.h>
-#include <string.h>
 
 #include "base/mem.h"
-#include "segments/encode.h"
+#include "segments/aac.h"
+#include "segments/dynamics.h"
 #include "segments/part.h"
 #include "segments/sound.h"
 #include "segments/transcode.h"
@@ -32,26 +30,19 @@
 /* Frames a part: about a second. */
 #define PART_FRAMES 48
 
-/* How much earlier to look when the first packet found is late, try by try: where still none comes,
- * there is none. */
-static const int64_t back_ns[] = {0, 2ll * NS_PER_S, 8ll * NS_PER_S};
-/* So near the start, sound may stand before the first picture, where seeks do not lead. */
-#define NEAR_START_NS (20ll * NS_PER_S)
-#define BACK_COUNT    (sizeof back_ns / sizeof *back_ns)
-
 struct job {
     const struct plan *plan;
     const struct asker *asker;
     struct decoder *decoder;
     struct engine_output *output;
     uint32_t track, rate, bitrate;
-    int64_t first, end; /* frames of the grid */
-    float *samples[2];  /* from frame first - PRE_ROLL to end + TAIL */
+    enum mix mix;
+    enum dynamics dynamics;
+    size_t margin;               /* samples that these look at on each side */
+    int64_t first, end;          /* frames of the grid */
+    float *samples[MIX_MAX_OUT]; /* from frame first - PRE_ROLL to end + TAIL, and the margins */
     AVFrame *frame;
-    AVPacket *packet;
-    AVCodecContext *encoder;
     struct part_writer part;
-    int64_t written; /* frames */
 };
 
 static int64_t begin_sample(const struct job *job)
@@ -67,19 +58,6 @@ static size_t sample_count(const struct job *job)
 static int64_t to_source_ns(const struct job *job, int64_t sample)
 {
     return job->plan->t0_ns + av_rescale(sample, NS_PER_S, job->rate);
-}
-
-/* The decoder before `ns`: by a seek, or from the start. BAD_MEDIA, or fatal to the decoder. */
-static enum err stand_before(struct job *job, int64_t ns)
-{
-    int64_t since_first = ns - job->plan->tracks[job->track].first_ns;
-    enum err err = since_first <= 0 ? ERR_NOT_FOUND : ERR_AGAIN;
-    for (size_t i = 0; i < BACK_COUNT && err == ERR_AGAIN; i++)
-        err = decoder_seek(job->decoder, ns - back_ns[i]);
-    if (err == ERR_NOT_FOUND || (err == ERR_AGAIN && since_first < NEAR_START_NS))
-        err = decoder_rewind(job->decoder);
-    decoder_skip_until(job->decoder, ns);
-    return err == ERR_AGAIN ? OK : err;
 }
 
 static enum err decode_until(struct job *job, struct sound *sound, int64_t end_ns, double most_s)
@@ -101,88 +79,75 @@ static enum err decode_until(struct job *job, struct sound *sound, int64_t end_n
 static enum err decode(struct job *job)
 {
     const struct plan_track *track = &job->plan->tracks[job->track];
-    int64_t begin = begin_sample(job);
-    size_t count = sample_count(job);
+    int64_t begin = begin_sample(job) - (int64_t) job->margin;
+    size_t count = sample_count(job) + 2 * job->margin;
     int64_t begin_ns = to_source_ns(job, begin) - DECODER_PRE_ROLL_NS;
     int64_t end_ns = to_source_ns(job, begin + (int64_t) count) + DECODER_TAIL_NS;
-    struct sound *sound = sound_new(job->plan, job->track, decoder_time_step_ns(job->decoder));
+    struct sound *sound =
+        sound_new(job->plan, job->track, job->mix, decoder_time_step_ns(job->decoder));
     enum err err = OK;
     if (end_ns > track->first_ns) {
-        err = stand_before(job, begin_ns);
+        err = decoder_stand_before(job->decoder, begin_ns);
         double most_s = (double) (end_ns - begin_ns) / NS_PER_S + MAX_STRAY_S;
         if (err == OK)
             err = decode_until(job, sound, end_ns, most_s);
     }
     if (err == OK)
-        err = sound_render(sound, job->rate, begin, count, job->samples[0], job->samples[1]);
+        err = sound_render(sound, job->rate, begin, count, job->samples);
+    if (err == OK)
+        dynamics_apply(job->dynamics, job->rate, job->samples, mix_channels(job->mix), count);
     sound_free(&sound);
     return err;
 }
 
-static enum err take_packet(struct job *job)
+/* The segment's frames, in parts. */
+static enum err write_frames(struct job *job, const struct aac_frames *frames)
 {
-    const AVPacket *packet = job->packet;
-    int64_t index = packet->pts / FRAME;
-    if (packet->pts < job->first * FRAME || index >= job->end)
-        return OK;
-    if (packet->pts % FRAME != 0 || index != job->first + job->written || packet->size <= 0)
-        return ERR_BAD_MEDIA;
-    const struct mux_sample sample = {
-        .size = (uint32_t) packet->size, .duration = FRAME, .is_sync = true};
-    int64_t time = packet->pts + (int64_t) PLAN_OFFSET_S * job->rate;
-    str_append(&job->part.payload, packet->data, (size_t) packet->size);
-    part_add(&job->part, &sample, (uint64_t) time);
-    job->written++;
-    return job->part.count >= PART_FRAMES ? part_flush(&job->part) : OK;
-}
-
-static enum err receive_packets(struct job *job)
-{
-    for (;;) {
-        int code = avcodec_receive_packet(job->encoder, job->packet);
-        if (code == AVERROR(EAGAIN) || code == AVERROR_EOF)
-            return OK;
-        if (code < 0)
-            return ERR_BAD_MEDIA;
-        enum err err = take_packet(job);
-        av_packet_unref(job->packet);
-        if (err != OK)
-            return err;
+    size_t at = 0;
+    enum err err = OK;
+    for (size_t i = 0; i < frames->count && err == OK; i++) {
+        const struct mux_sample sample = {
+            .size = frames->sizes[i], .duration = FRAME, .is_sync = true};
+        int64_t time = (job->first + (int64_t) i) * FRAME + (int64_t) PLAN_OFFSET_S * job->rate;
+        str_append(&job->part.payload, frames->bytes.at + at, frames->sizes[i]);
+        part_add(&job->part, &sample, (uint64_t) time);
+        at += frames->sizes[i];
+        if (job->part.count >= PART_FRAMES)
+            err = part_flush(&job->part);
     }
-}
-
-static enum err send_frame(struct job *job, size_t index)
-{
-    AVFrame *frame = job->frame;
-    frame->format = AV_SAMPLE_FMT_FLTP;
-    frame->nb_samples = FRAME;
-    frame->sample_rate = (int) job->rate;
-    av_channel_layout_default(&frame->ch_layout, TRANSCODE_AUDIO_CHANNELS);
-    MUST(av_frame_get_buffer(frame, 0) >= 0);
-    for (int i = 0; i < TRANSCODE_AUDIO_CHANNELS; i++)
-        memcpy(frame->extended_data[i], job->samples[i] + index * FRAME, FRAME * sizeof(float));
-    frame->pts = begin_sample(job) + (int64_t) (index * FRAME);
-    int code = avcodec_send_frame(job->encoder, frame);
-    av_frame_unref(frame);
-    return code >= 0 ? receive_packets(job) : ERR_BAD_MEDIA;
+    return err == OK ? part_flush(&job->part) : err;
 }
 
 static enum err encode(struct job *job)
 {
-    size_t frames = sample_count(job) / FRAME;
-    enum err err = encode_audio_open(job->rate, job->bitrate, &job->encoder, &job->output->why);
-    for (size_t i = 0; i < frames && err == OK; i++) {
-        err = asker_is_gone(job->asker) ? ERR_CANCELLED : send_frame(job, i);
-        if (job->asker->tick != NULL)
-            job->asker->tick(job->asker->tick_ctx);
-    }
-    if (err == OK && avcodec_send_frame(job->encoder, NULL) < 0)
-        err = ERR_BAD_MEDIA;
+    const struct aac_form form = {job->rate, mix_channels(job->mix), job->bitrate};
+    struct aac_frames frames = {0};
+    float *samples[MIX_MAX_OUT] = {NULL};
+    for (unsigned i = 0; i < form.channels; i++)
+        samples[i] = job->samples[i] + job->margin;
+    enum err err =
+        aac_encode(&form, samples, sample_count(job) / FRAME, PRE_ROLL,
+                   (size_t) (job->end - job->first), job->asker, &frames, &job->output->why);
     if (err == OK)
-        err = receive_packets(job);
-    if (err == OK && job->written != job->end - job->first)
-        err = ERR_BAD_MEDIA;
-    return err == OK ? part_flush(&job->part) : err;
+        err = write_frames(job, &frames);
+    aac_frames_fini(&frames);
+    return err;
+}
+
+/* What comes out of fewer channels than went in may be more than full; all else is left alone. */
+static enum dynamics dynamics_of(const struct plan_rendition *rendition,
+                                 const struct plan_track *track)
+{
+    if (rendition->is_night)
+        return DYNAMICS_NIGHT;
+    return track->channels > rendition->channels ? DYNAMICS_LIMIT : DYNAMICS_NONE;
+}
+
+static enum mix mix_of(const struct plan_rendition *rendition)
+{
+    if (rendition->channels > TRANSCODE_AUDIO_CHANNELS)
+        return MIX_SURROUND;
+    return rendition->is_night ? MIX_NIGHT : MIX_STEREO;
 }
 
 static void start(struct job *job, uint32_t n)
@@ -192,23 +157,23 @@ static void start(struct job *job, uint32_t n)
     job->track = rendition->track;
     job->rate = rendition->timescale;
     job->bitrate = rendition->bitrate;
+    job->mix = mix_of(rendition);
+    job->dynamics = dynamics_of(rendition, &job->plan->tracks[job->track]);
+    job->margin = dynamics_margin(job->dynamics, job->rate);
     job->first = plan_segment_start(job->plan, index, n) / FRAME;
     job->end = plan_segment_start(job->plan, index, n + 1) / FRAME;
     job->frame = av_frame_alloc();
-    job->packet = av_packet_alloc();
-    MUST(job->frame != NULL && job->packet != NULL && job->end >= job->first);
-    for (int i = 0; i < 2; i++)
-        job->samples[i] = mem_new_array(float, sample_count(job));
+    MUST(job->frame != NULL && job->end >= job->first);
+    for (unsigned i = 0; i < mix_channels(job->mix); i++)
+        job->samples[i] = mem_new_array(float, sample_count(job) + 2 * job->margin);
     part_init(&job->part, &job->output->sink, n + 1, false);
 }
 
 static void stop(struct job *job)
 {
-    encode_close(&job->encoder);
     av_frame_free(&job->frame);
-    av_packet_free(&job->packet);
     part_fini(&job->part);
-    for (int i = 0; i < 2; i++)
+    for (unsigned i = 0; i < MIX_MAX_OUT; i++)
         mem_free(job->samples[i]);
 }
 

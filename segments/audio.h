@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* One segment of an AAC transcode: decoded, mixed to stereo, placed by position, coded on the grid
- * of AAC frames (segment-engine 6). Internal to segments/. */
+/* One segment of an AAC transcode: decoded, mixed (mix.h), placed by position, kept from
+ * clipping or made even for the night (dynamics.h), coded on the grid of AAC frames
+ * (segment-engine 6). Internal to segments/. */
 #pragma once
 
 #include <stdint.h>

@@ -5,7 +5,9 @@
 #include "segments/codec.h"
 
 /* What the headers of a part take, and those of a sample in it (mux.c). */
-#define PART_BYTES         128
+#define PART_BYTES 128
+/* The same of a segment that is one picture, styp and all. */
+#define KEY_PART_BYTES     160
 #define VIDEO_SAMPLE_BYTES 16
 #define AUDIO_SAMPLE_BYTES 8
 
@@ -68,7 +70,8 @@ static void pieces_fini(struct pieces *pieces)
     mem_free(pieces->starts);
 }
 
-static void set_rates(struct planner *p, uint32_t rendition, const struct pieces *pieces)
+static void set_rates(struct planner *p, uint32_t rendition, const struct pieces *pieces,
+                      uint32_t target_s)
 {
     struct plan_rendition *r = &p->plan->renditions[rendition];
     uint64_t sum = 0, peak, average;
@@ -76,36 +79,53 @@ static void set_rates(struct planner *p, uint32_t rendition, const struct pieces
     for (uint32_t n = 0; n < pieces->count; n++)
         sum += pieces->bytes[n];
     average = rate_of(sum, pieces->starts[pieces->count] - pieces->starts[0], r->timescale);
-    peak = bandwidth_peak(pieces->bytes, pieces->starts, pieces->count, r->timescale,
-                          plan_target_duration(p->plan));
+    peak = bandwidth_peak(pieces->bytes, pieces->starts, pieces->count, r->timescale, target_s);
     peak = peak > average ? peak : average;
     r->bandwidth = (uint32_t) (peak < MAX_RATE ? peak : MAX_RATE);
     r->average_bandwidth = (uint32_t) (average < MAX_RATE ? average : MAX_RATE);
 }
 
+/* The first source time that rounds to `ticks` of a rendition (plan_source_to_ticks). */
+static int64_t source_time_of(const struct plan *plan, int64_t ticks, uint32_t timescale)
+{
+    const int64_t half_s = PLANNER_NS_PER_S / 2;
+    int64_t whole = ticks / timescale * PLANNER_NS_PER_S;
+    int64_t rest = 2 * (ticks % timescale) - 1;
+    int64_t past = rest * half_s / timescale;
+
+    return plan->t0_ns + whole + past + (past * timescale < rest * half_s ? 1 : 0);
+}
+
+/* Where each piece begins in the tables, and the last one ends. */
+static void place_pieces(const struct plan *plan, const struct plan_rendition *r,
+                         const struct pieces *pieces, int64_t *times_ns, uint64_t *places)
+{
+    for (uint32_t n = 0; n <= pieces->count; n++) {
+        times_ns[n] = source_time_of(plan, pieces->starts[n], r->timescale);
+        places[n] = n < plan->copy_count ? plan->copy_pos[n] : UINT64_MAX;
+    }
+    places[0] = 0;
+}
+
 /* MP4: every sample's size is in the tables, which are in memory. */
 static bool add_samples(struct planner *p, uint32_t rendition, struct pieces *pieces)
 {
-    const struct plan *plan = p->plan;
-    const struct plan_rendition *r = &plan->renditions[rendition];
-    uint32_t head = r->kind == PLAN_VIDEO ? VIDEO_SAMPLE_BYTES : AUDIO_SAMPLE_BYTES, n = 0;
-    struct cursor *cursor = NULL;
-    struct packet packet;
-    enum err err = cursor_open(p->container, &p->reader, UINT64_C(1) << r->track, 0, &cursor);
+    const struct plan_rendition *r = &p->plan->renditions[rendition];
+    bool is_video = r->kind == PLAN_VIDEO;
+    uint64_t head = is_video ? VIDEO_SAMPLE_BYTES : AUDIO_SAMPLE_BYTES;
+    uint32_t count = pieces->count + 1;
+    CLEANUP(mem_free_at) int64_t *times_ns = mem_new_array(int64_t, count);
+    CLEANUP(mem_free_at) uint64_t *places = mem_new_array(uint64_t, count);
+    CLEANUP(mem_free_at) struct packet_sum *sums = mem_new_array(struct packet_sum, count);
 
-    if (err != OK)
+    place_pieces(p->plan, r, pieces, times_ns, places);
+    if (container_sums(p->container, &p->reader, r->track, is_video ? NULL : times_ns, places,
+                       count, sums) != OK)
         return false;
-    while ((err = cursor_next(cursor, &packet)) == OK) {
-        int64_t at = plan_source_to_ticks(plan, packet.pts_ns, r->timescale);
-        bool may_step = r->kind == PLAN_AUDIO || packet.is_key;
-        while (may_step && n + 1 < pieces->count && at >= pieces->starts[n + 1])
-            n++;
-        if (r->kind == PLAN_VIDEO ||
-            (at >= pieces->starts[0] && at < pieces->starts[pieces->count]))
-            pieces->bytes[n] += (uint64_t) packet.size + packet.prefix_size + head;
-    }
-    cursor_close(&cursor);
-    return err == ERR_NOT_FOUND;
+    for (uint32_t n = 0; n < pieces->count; n++)
+        pieces->bytes[n] +=
+            sums[n + 1].bytes - sums[n].bytes + (sums[n + 1].packets - sums[n].packets) * head;
+    return true;
 }
 
 /* Bytes a second of the sound beside the picture, by the head: of tracks whose frames are all of one
@@ -220,9 +240,51 @@ void bandwidth_of_copy(struct planner *p, uint32_t rendition)
             PART_BYTES * (uint64_t) (2 + (pieces.starts[n + 1] - pieces.starts[n]) / r->timescale);
     if (p->plan->container == CONTAINER_MKV || !add_samples(p, rendition, &pieces))
         add_clusters(p, &pieces);
-    set_rates(p, rendition, &pieces);
+    set_rates(p, rendition, &pieces, plan_target_duration(p->plan));
     if (r->kind == PLAN_VIDEO && p->plan->container == CONTAINER_MKV)
         take_others_off_average(p, r);
+    pieces_fini(&pieces);
+}
+
+/* Where key `n`'s bytes end at the latest: at the next cluster that begins with another. */
+static uint64_t key_end(const struct plan *plan, uint32_t n)
+{
+    for (uint32_t i = n + 1; i < plan->key_count; i++) {
+        if (plan->key_pos[i] > plan->key_pos[n])
+            return plan->key_pos[i];
+    }
+    return plan->source_size;
+}
+
+/* MP4: the tables know the size of each. False: they do not. */
+static bool add_key_sizes(const struct planner *p, struct pieces *pieces)
+{
+    size_t at = 0;
+
+    for (uint32_t n = 0; n < pieces->count; n++) {
+        while (at < p->key_count && p->keys[at].pos < p->plan->key_pos[n])
+            at++;
+        if (at == p->key_count || p->keys[at].pos != p->plan->key_pos[n] || p->keys[at].size == 0)
+            return false;
+        pieces->bytes[n] += p->keys[at].size;
+    }
+    return true;
+}
+
+/* Copies: as the tables say; a Matroska index knows but where the cluster of a key begins, and all up
+ * to the next one's bounds it. Transcodes: the bound that each of them keeps. */
+void bandwidth_of_iframes(struct planner *p, uint32_t rendition)
+{
+    struct plan_rendition *r = &p->plan->renditions[rendition];
+    struct pieces pieces = pieces_new(p->plan, rendition);
+    bool is_known;
+
+    for (uint32_t n = 0; n < pieces.count; n++)
+        pieces.bytes[n] = KEY_PART_BYTES + r->bitrate / 8;
+    is_known = !r->is_copy || add_key_sizes(p, &pieces);
+    for (uint32_t n = 0; !is_known && n < pieces.count; n++)
+        pieces.bytes[n] = KEY_PART_BYTES + key_end(p->plan, n) - p->plan->key_pos[n];
+    set_rates(p, rendition, &pieces, plan_target_duration_of(p->plan, rendition));
     pieces_fini(&pieces);
 }
 

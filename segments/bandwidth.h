@@ -8,6 +8,8 @@
 
 /* Sets both rates of a copied rendition of the plan, which is complete but for them. */
 void bandwidth_of_copy(struct planner *planner, uint32_t rendition);
+/* The same of I-frames, copied or not (RFC 8216 4.3.4.3). */
+void bandwidth_of_iframes(struct planner *planner, uint32_t rendition);
 
 /* What the film's picture takes at most over some seconds, bit/s: of the copy where there is one,
  * whose rates are set; else a guess from all the film's bytes. */

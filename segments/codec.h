@@ -39,6 +39,9 @@ struct codec_ac3 {
 };
 MUST_CHECK enum err codec_ac3_parse(const uint8_t *packet, size_t size, struct codec_ac3 *out);
 MUST_CHECK enum err codec_eac3_parse(const uint8_t *packet, size_t size, struct codec_ac3 *out);
+/* How many objects an E-AC-3 packet's sound has beside its channels (Atmos; complexity_index_type_a of
+ * ETSI TS 103 420); 0: none, or it is no E-AC-3. */
+uint8_t codec_eac3_objects(const uint8_t *packet, size_t size);
 
 /* MPEG audio layer III: samples a packet; `is_mpeg1` false for the halved rates. */
 MUST_CHECK enum err codec_mp3_parse(const uint8_t *packet, size_t size, uint32_t *samples,

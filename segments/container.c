@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "segments/codec_config.h"
 #include "segments/container_build.h"
+#include "segments/dolby.h"
 
 /* Chapters beyond this are no table of contents. */
 #define MAX_CHAPTERS 4096
@@ -97,12 +98,51 @@ enum err container_seek(struct container *container, struct reader *reader, uint
     return container->ops->seek(container, reader, track, time_ns, pos);
 }
 
+enum err container_sums(struct container *container, struct reader *reader, uint32_t track,
+                        const int64_t *times_ns, const uint64_t *places, size_t count,
+                        struct packet_sum *out)
+{
+    if (track >= container->track_count || container->ops->sums == NULL)
+        return ERR_NOT_FOUND;
+    return container->ops->sums(container, reader, track, times_ns, places, count, out);
+}
+
 enum err cursor_open(struct container *container, struct reader *reader, uint64_t tracks,
                      uint64_t pos, struct cursor **out)
 {
     if (container->track_count < CONTAINER_MAX_TRACKS)
         tracks &= (UINT64_C(1) << container->track_count) - 1;
     return container->ops->cursor(container, reader, tracks, pos, out);
+}
+
+enum err container_events(struct container *container, struct reader *reader, uint32_t track,
+                          int64_t from_ns, int64_t to_ns, bool *by_walk, container_event_fn *fn,
+                          void *ctx)
+{
+    bool was_walked = false;
+    enum err err =
+        container->ops->events(container, reader, track, from_ns, to_ns, &was_walked, fn, ctx);
+    if (by_walk != NULL)
+        *by_walk = was_walked;
+    return err;
+}
+
+enum err container_event_chain(struct container *container, struct reader *reader, uint32_t track,
+                               int64_t from_ns, int64_t to_ns, event_role_fn *role,
+                               int64_t *next_ns, container_event_fn *fn, void *ctx)
+{
+    if (container->ops->event_chain == NULL)
+        return ERR_NOT_FOUND;
+    return container->ops->event_chain(container, reader, track, from_ns, to_ns, role, next_ns, fn,
+                                       ctx);
+}
+
+enum err container_font(struct container *container, struct reader *reader, uint32_t number,
+                        uint64_t *offset, uint64_t *size)
+{
+    if (container->ops->font == NULL)
+        return ERR_NOT_FOUND;
+    return container->ops->font(container, reader, number, offset, size);
 }
 
 void cursor_close(struct cursor **cursor)
@@ -246,6 +286,25 @@ void container_add_chapter(struct container *container, int64_t start_ns, int64_
     container_set_text(chapter->title, sizeof chapter->title, title, title_length);
 }
 
+void container_set_crop(struct plan_track *track, uint64_t left, uint64_t right, uint64_t top,
+                        uint64_t bottom)
+{
+    if (left >= track->width || right >= track->width - left || top >= track->height ||
+        bottom >= track->height - top)
+        return;
+    track->crop_left = (uint32_t) left;
+    track->crop_right = (uint32_t) right;
+    track->crop_top = (uint32_t) top;
+    track->crop_bottom = (uint32_t) bottom;
+}
+
+void container_set_dolby(struct plan_track *track, const uint8_t *bytes, size_t size)
+{
+    if (size < 5)
+        return;
+    dolby_set(track, bytes[2] >> 1, bytes[4] >> 4);
+}
+
 static int compare_chapters(const void *left, const void *right)
 {
     const struct plan_chapter *a = left, *b = right;
@@ -269,6 +328,12 @@ __extension__ typedef __int128 wide; /* products of two times */
 
 int64_t container_scale(int64_t value, int64_t num, int64_t den)
 {
+    int64_t small;
+    if (!__builtin_mul_overflow(value, num, &small) && small < INT64_MAX / 2 &&
+        small > -INT64_MAX / 2 && den < INT64_MAX / 2) { /* nearly always */
+        int64_t near = small >= 0 ? (small + den / 2) / den : -((-small + den / 2) / den);
+        return near > TIME_LIMIT_NS ? TIME_LIMIT_NS : near < -TIME_LIMIT_NS ? -TIME_LIMIT_NS : near;
+    }
     wide product = (wide) value * num;
     wide half = den / 2;
     wide result = product >= 0 ? (product + half) / den : -((-product + half) / den);

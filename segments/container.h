@@ -36,8 +36,17 @@ struct key {
     int64_t pts_ns;
     uint64_t pos;
     uint64_t offset;   /* of the payload; 0 = unknown before it is read (mkv) */
+    uint32_t size;     /* of the payload; the same */
     uint32_t relative; /* mkv CueRelativePosition; 0 = not said */
 };
+
+static inline struct key key_of_packet(const struct packet *packet)
+{
+    return (struct key){.pts_ns = packet->pts_ns,
+                        .pos = packet->pos,
+                        .offset = packet->offset,
+                        .size = packet->size + packet->prefix_size};
+}
 
 /* NOT_FOUND: neither Matroska nor MP4 (or MP4 of a form that is left to libavformat, said in why).
  * BAD_MEDIA: one of them, but not readable. IO, CANCELLED. Reads heads and tails, not the film. */
@@ -70,6 +79,17 @@ MUST_CHECK enum err container_scan(struct container *container, struct reader *r
 MUST_CHECK enum err container_seek(struct container *container, struct reader *reader,
                                    uint32_t track, int64_t time_ns, uint64_t *pos);
 
+/* What the packets of a track before some place amount to. */
+struct packet_sum {
+    uint64_t bytes, packets;
+};
+/* For `count` rising places: before the first packet that is presented at or after each of `times_ns`,
+ * or, where that is NULL, before that at each of `places` (as cursor_open takes them; UINT64_MAX: all).
+ * NOT_FOUND: the container has no tables that tell. */
+MUST_CHECK enum err container_sums(struct container *container, struct reader *reader,
+                                   uint32_t track, const int64_t *times_ns, const uint64_t *places,
+                                   size_t count, struct packet_sum *out);
+
 /* Walks the packets of chosen tracks (bit i of `tracks` = track i), in file order (mkv) or in
  * decode order merged by file position (mp4), from a key's `pos` on. In mp4 `pos` is a sample of the
  * first chosen track; the others begin with the packet that is due at its time. 0 = the start.
@@ -86,3 +106,42 @@ MUST_CHECK enum err cursor_next(struct cursor *cursor, struct packet *out);
  * the last clusters (decisions 7, 9). */
 MUST_CHECK enum err container_span(struct container *container, struct reader *reader,
                                    uint32_t track, int64_t *first_ns, int64_t *end_ns);
+
+/* One event of a subtitle track. */
+struct event {
+    int64_t start_ns, end_ns; /* end before start: not said */
+    const uint8_t *bytes;     /* its payload, unpacked; lent for the call */
+    size_t size;
+    const uint8_t *beside; /* Matroska's BlockAdditional: WebVTT's settings; NULL: none */
+    size_t beside_size;
+};
+typedef void container_event_fn(void *ctx, const struct event *event);
+
+/* Calls `fn` for the events of a subtitle track that overlap [from_ns, to_ns), and perhaps for some
+ * around them; each once, not always in order. Reads sparsely: in Matroska the blocks that Cues name
+ * (22.1); a track that these do not list is looked for by the headers of all blocks from ten seconds
+ * before on, and *by_walk says so (may be NULL). In MP4 the samples. Where an event does not say how
+ * long it lasts, the next one, or what would come up to five seconds later, was looked at too.
+ * NOT_FOUND: its events cannot be read here; BAD_MEDIA: garbage; IO; CANCELLED; GONE. */
+MUST_CHECK enum err container_events(struct container *container, struct reader *reader,
+                                     uint32_t track, int64_t from_ns, int64_t to_ns, bool *by_walk,
+                                     container_event_fn *fn, void *ctx);
+
+/* What an event is to those behind it, where each changes what others drew (PGS, DVB): it needs them;
+ * decoding may begin with it; it needs those before it no more than others do, since it shows nothing. */
+enum event_role { EVENT_DEPENDS, EVENT_STARTS, EVENT_CLEARS };
+typedef enum event_role event_role_fn(const uint8_t *bytes, size_t size);
+
+/* As container_events, of a track of such events: all in order, from the one at which decoding has to
+ * begin for what stands at `from_ns`, up to `to_ns`. *next_ns: when the one behind them is due;
+ * INT64_MAX: there is none; INT64_MIN: none comes soon, and further was not looked. Looks back 64 events
+ * or 8 MiB at most, and begins there. */
+MUST_CHECK enum err container_event_chain(struct container *container, struct reader *reader,
+                                          uint32_t track, int64_t from_ns, int64_t to_ns,
+                                          event_role_fn *role, int64_t *next_ns,
+                                          container_event_fn *fn, void *ctx);
+
+/* Where the film's `number`th font stands, counted from 1: fonts come along for ASS. NOT_FOUND; IO;
+ * CANCELLED; GONE. */
+MUST_CHECK enum err container_font(struct container *container, struct reader *reader,
+                                   uint32_t number, uint64_t *offset, uint64_t *size);

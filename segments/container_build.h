@@ -27,6 +27,20 @@ struct container_ops {
                      int64_t time_ns, uint64_t *pos);
     enum err (*cursor)(struct container *container, struct reader *reader, uint64_t tracks,
                        uint64_t pos, struct cursor **out);
+    enum err (*events)(struct container *container, struct reader *reader, uint32_t track,
+                       int64_t from_ns, int64_t to_ns, bool *by_walk, container_event_fn *fn,
+                       void *ctx);
+    /* NULL: there are never any */
+    enum err (*event_chain)(struct container *container, struct reader *reader, uint32_t track,
+                            int64_t from_ns, int64_t to_ns, event_role_fn *role, int64_t *next_ns,
+                            container_event_fn *fn, void *ctx);
+    /* NULL: there are never any */
+    enum err (*font)(struct container *container, struct reader *reader, uint32_t number,
+                     uint64_t *offset, uint64_t *size);
+    /* NULL: no tables */
+    enum err (*sums)(struct container *container, struct reader *reader, uint32_t track,
+                     const int64_t *times_ns, const uint64_t *places, size_t count,
+                     struct packet_sum *out);
 };
 
 struct container {
@@ -64,6 +78,12 @@ void container_set_language(struct plan_track *track, const char *code, size_t l
 /* Text up to its first NUL, made well-formed UTF-8, cut at a whole character, terminated. */
 void container_set_text(char *out, size_t room, const char *text, size_t length);
 void container_set_sar(struct plan_track *track, uint64_t num, uint64_t den);
+/* What of the picture, whose size is set, is not to be shown; passed over where nothing would be left. */
+void container_set_crop(struct plan_track *track, uint64_t left, uint64_t right, uint64_t top,
+                        uint64_t bottom);
+/* A DOVIDecoderConfigurationRecord: the body of dvcC, dvvC and dvwC, and of Matroska's mappings of these
+ * names. Whose base layer cannot be shown without Dolby's own decoder is refused. */
+void container_set_dolby(struct plan_track *track, const uint8_t *bytes, size_t size);
 /* What the codec's own header says of size, colour, depth, rate where the container said nothing;
  * and an objection where that header cannot be read. */
 void container_fill_from_extradata(struct container *container, uint32_t track);
@@ -73,6 +93,13 @@ void container_add_chapter(struct container *container, int64_t start_ns, int64_
                            const char *title, size_t title_length);
 /* Orders chapters by time and gives those without an end the start of the next. */
 void container_finish_chapters(struct container *container);
+
+/* How far before a time an event is looked for that may still stand then, where no index says. */
+#define EVENT_LOOK_BACK_NS (10 * NS_PER_S)
+/* An event that does not say how long it lasts stands at most so long. */
+#define EVENT_UNSAID_NS (5 * NS_PER_S)
+/* Payloads beyond are no text. */
+#define EVENT_LIMIT (UINT64_C(1) << 20)
 
 /* value * num / den, rounded to the nearest, in 128 bits; clamped to +-TIME_LIMIT_NS. */
 int64_t container_scale(int64_t value, int64_t num, int64_t den);

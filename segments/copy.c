@@ -51,19 +51,20 @@ static bool fits(const struct plan *plan, const struct container *container)
     return true;
 }
 
-/* Opened by the first who needs it; whoever comes meanwhile waits for that. */
-static enum err open_container(struct copier *copier, struct copy_job *job, struct container **out)
+/* Whoever comes while another opens it waits for that. */
+enum err copier_container(struct copier *copier, struct reader *reader, struct why *why,
+                          struct container **out)
 {
     enum err err = OK;
 
     pthread_mutex_lock(&copier->lock);
     if (copier->container == NULL)
-        err = container_open(&job->reader, &copier->container, job->why);
+        err = container_open(reader, &copier->container, why);
     if (err == ERR_NOT_FOUND)
         err = ERR_GONE;
     if (err == OK && !fits(copier->plan, copier->container)) {
         container_close(&copier->container);
-        err = why_set(job->why, ERR_GONE, NULL, "the file is not the one the plan was made of");
+        err = why_set(why, ERR_GONE, NULL, "the file is not the one the plan was made of");
     }
     *out = copier->container;
     pthread_mutex_unlock(&copier->lock);
@@ -79,11 +80,15 @@ enum err copier_segment(struct copier *copier, struct copy_job *job)
 
     if (!r->is_copy || job->n >= plan_segment_count(plan, job->rendition))
         return why_set(job->why, ERR_NOT_FOUND, NULL, "there is no such segment");
-    err = open_container(copier, job, &container);
+    err = copier_container(copier, &job->reader, job->why, &container);
     if (err != OK)
         return err;
-    err =
-        r->kind == PLAN_VIDEO ? copy_video(container, plan, job) : copy_audio(container, plan, job);
+    if (r->kind == PLAN_IFRAMES)
+        err = copy_iframe(container, plan, job);
+    else if (r->kind == PLAN_VIDEO)
+        err = copy_video(container, plan, job);
+    else
+        err = copy_audio(container, plan, job);
     if (err == ERR_GONE && job->why != NULL && job->why->text[0] == '\0')
         return why_set(job->why, ERR_GONE, NULL, "the file became shorter");
     return err;

@@ -23,6 +23,12 @@ struct copier *copier_open(struct input *input, const struct plan *plan);
 /* No call may be under way. NULL is accepted. */
 void copier_close(struct copier **copier);
 
+/* The film's container, opened by the first who needs it; lent until copier_close. GONE: the film is
+ * not the one the plan was made of; BAD_MEDIA; IO; CANCELLED. */
+struct container;
+MUST_CHECK enum err copier_container(struct copier *copier, struct reader *reader, struct why *why,
+                                     struct container **out);
+
 /* Where a call stands; borrowed for it. */
 struct copy_job {
     struct reader reader;

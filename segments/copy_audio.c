@@ -19,6 +19,8 @@ struct audio_copy {
     struct parts *parts;
     int64_t first, end; /* indexes of frames */
     int64_t last;       /* the last that was taken; first - 1 before */
+    bool has_early;     /* the next packet was read already: */
+    struct packet early;
 };
 
 /* Which frame of the grid a packet is. */
@@ -56,6 +58,15 @@ static enum err take(struct audio_copy *copy, const struct packet *packet, int64
     return err;
 }
 
+static enum err next_packet(struct audio_copy *copy, struct packet *out)
+{
+    if (!copy->has_early)
+        return cursor_next(copy->cursor, out);
+    copy->has_early = false;
+    *out = copy->early;
+    return OK;
+}
+
 /* False at the end of the segment. */
 static enum err step(struct audio_copy *copy, bool *is_end)
 {
@@ -67,7 +78,7 @@ static enum err step(struct audio_copy *copy, bool *is_end)
         copy->job->tick(copy->job->tick_ctx);
     if (copy->job->reader.cancelled != NULL && atomic_load(copy->job->reader.cancelled))
         return ERR_CANCELLED;
-    err = cursor_next(copy->cursor, &packet);
+    err = next_packet(copy, &packet);
     if (err == ERR_NOT_FOUND || err == ERR_BAD_MEDIA) {
         *is_end = true; /* a track may end early */
         return OK;
@@ -106,15 +117,33 @@ static int64_t position_to_ns(const struct audio_copy *copy, int64_t position)
     return copy->plan->t0_ns + position / rate * 1000000000 + position % rate * 1000000000 / rate;
 }
 
-static enum err open_cursor(struct audio_copy *copy, struct container *container, int64_t start)
+static enum err open_at(struct audio_copy *copy, struct container *container, int64_t time_ns)
 {
     uint32_t track = copy->plan->renditions[copy->job->rendition].track;
     uint64_t pos = 0;
-    enum err err = container_seek(container, &copy->job->reader, track,
-                                  position_to_ns(copy, start) - BEFORE_NS, &pos);
+    enum err err = container_seek(container, &copy->job->reader, track, time_ns, &pos);
 
+    cursor_close(&copy->cursor);
     if (err == OK)
         err = cursor_open(container, &copy->job->reader, UINT64_C(1) << track, pos, &copy->cursor);
+    return err;
+}
+
+/* Sound stands in the order of its time. So where nothing is missing between the place of `start` and
+ * its first frame, nothing before it need be read: in Matroska that would be all from the key before on,
+ * which may still have to come. */
+static enum err open_cursor(struct audio_copy *copy, struct container *container, int64_t start)
+{
+    int64_t start_ns = position_to_ns(copy, start);
+    enum err err = open_at(copy, container, start_ns);
+
+    if (err == OK)
+        err = cursor_next(copy->cursor, &copy->early);
+    copy->has_early = err == OK && frame_index(copy, copy->early.pts_ns) <= copy->first;
+    if (copy->has_early)
+        return OK;
+    if (err == OK || err == ERR_NOT_FOUND || err == ERR_BAD_MEDIA)
+        err = open_at(copy, container, start_ns - BEFORE_NS);
     return err == ERR_NOT_FOUND ? gone(copy, copy->first, "there is no sound") : err;
 }
 

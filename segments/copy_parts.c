@@ -111,7 +111,7 @@ enum err parts_flush(struct parts *parts)
     struct mux_part part = {
         .sequence = parts->job->n + 1,
         .decode_time = (uint64_t) (parts->decode_time + (int64_t) PLAN_OFFSET_S * r->timescale),
-        .is_video = r->kind == PLAN_VIDEO,
+        .is_video = r->kind != PLAN_AUDIO,
         .samples = parts->samples,
         .count = parts->count,
     };

@@ -6,6 +6,7 @@
 #include "segments/container.h"
 #include "segments/copy.h"
 #include "segments/mux.h"
+#include "segments/nal.h"
 
 /* Decision 15: a part closes at the first frame at or after 1 s or 1 MiB, and at 512 frames. */
 #define PART_SECONDS 1
@@ -40,8 +41,16 @@ void parts_end_frame(struct parts *parts, int64_t next);
 /* Sends what is there, if anything. */
 MUST_CHECK enum err parts_flush(struct parts *parts);
 
-/* The two kinds (copy_video.c, copy_audio.c). */
+/* What a key picture begins with; whether parameter sets in it differ from the init segment's. What the
+ * reads say; *kind is NONE where it cannot be told. */
+MUST_CHECK enum err copy_look_at_key(const struct copy_job *job, const struct nal_config *config,
+                                     const struct packet *packet, enum nal_key *kind,
+                                     bool *is_changed);
+
+/* The kinds (copy_video.c, copy_iframes.c, copy_audio.c). */
 MUST_CHECK enum err copy_video(struct container *container, const struct plan *plan,
                                struct copy_job *job);
+MUST_CHECK enum err copy_iframe(struct container *container, const struct plan *plan,
+                                struct copy_job *job);
 MUST_CHECK enum err copy_audio(struct container *container, const struct plan *plan,
                                struct copy_job *job);

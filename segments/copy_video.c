@@ -60,27 +60,46 @@ static void note_false_key(struct video_copy *copy, const struct packet *packet,
             "the key frame at %.3f s is not one to start from (IDR)", at_s);
 }
 
-/* Its key pictures are looked at as they pass: the init segment must fit them (decision 12). */
-static enum err check_key(struct video_copy *copy, const struct packet *packet, int64_t pts)
+enum err copy_look_at_key(const struct copy_job *job, const struct nal_config *config,
+                          const struct packet *packet, enum nal_key *kind, bool *is_changed)
 {
-    enum nal_key kind = NAL_KEY_NONE;
     enum err err = ERR_AGAIN;
 
-    if (!copy->is_nal || !packet->is_key)
-        return OK;
+    *kind = NAL_KEY_NONE;
     for (size_t limit = LOOK_BYTES; limit <= LOOK_BYTES_MOST && err == ERR_AGAIN; limit *= 8) {
         CLEANUP(str_fini) struct str bytes = {0};
         const uint8_t *at;
-        err = packet_read(&copy->job->reader, packet, limit, &bytes);
+        struct reader reader = job->reader;
+        err = packet_read(&reader, packet, limit, &bytes);
         if (err != OK)
             return err;
         at = (const uint8_t *) str_text(&bytes);
-        err = nal_key_type(&copy->config, at, bytes.length,
-                           (size_t) packet->size + packet->prefix_size, &kind);
-        if (nal_sets_changed(&copy->config, at, bytes.length))
-            return gone(copy, pts, "the picture's parameter sets change");
+        err = nal_key_type(config, at, bytes.length, (size_t) packet->size + packet->prefix_size,
+                           kind);
+        *is_changed = nal_sets_changed(config, at, bytes.length);
+        if (*is_changed)
+            return OK;
     }
-    if (err != OK || kind == NAL_KEY_NONE)
+    if (err != OK)
+        *kind = NAL_KEY_NONE;
+    return OK;
+}
+
+/* Its key pictures are looked at as they pass: the init segment must fit them (decision 12). */
+static enum err check_key(struct video_copy *copy, const struct packet *packet, int64_t pts)
+{
+    enum nal_key kind;
+    bool is_changed = false;
+    enum err err;
+
+    if (!copy->is_nal || !packet->is_key)
+        return OK;
+    err = copy_look_at_key(copy->job, &copy->config, packet, &kind, &is_changed);
+    if (err != OK)
+        return err;
+    if (is_changed)
+        return gone(copy, pts, "the picture's parameter sets change");
+    if (kind == NAL_KEY_NONE)
         note_false_key(copy, packet, pts);
     return OK;
 }

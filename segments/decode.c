@@ -22,6 +22,13 @@
  * group: this much earlier they are not (segment-engine 3). */
 #define AUDIO_BACK_NS (1 * (int64_t) NS_PER_S)
 
+/* How much earlier to look when the first packet found is late, try by try: where still none comes,
+ * there is none. */
+static const int64_t back_ns[] = {0, 2ll * NS_PER_S, 8ll * NS_PER_S};
+/* So near the start, sound may stand before the first picture, where seeks do not lead. */
+#define NEAR_START_NS (20ll * NS_PER_S)
+#define BACK_COUNT    (sizeof back_ns / sizeof *back_ns)
+
 /* A seek may have to read much on a slow disk; but a demuxer that reads the film twice and hands out
  * no packet goes round in circles, and may be called hung. */
 #define READS_OF_FILM 2
@@ -241,7 +248,7 @@ static enum err lend_keys(struct decoder *decoder, int64_t ns)
     return OK;
 }
 
-enum err decoder_seek(struct decoder *decoder, int64_t ns)
+enum err decoder_seek(struct decoder *decoder, int64_t ns, int64_t latest_ns)
 {
     bool is_video = decoder->track->kind == PLAN_VIDEO;
     int64_t to = ns - (decoder->seek_stream != decoder->track->stream_index ? AUDIO_BACK_NS : 0);
@@ -258,7 +265,7 @@ enum err decoder_seek(struct decoder *decoder, int64_t ns)
         return err;
     avcodec_flush_buffers(decoder->codec);
     forget(decoder);
-    return is_video ? find_key(decoder, ns) : find_packet(decoder, ns);
+    return is_video ? find_key(decoder, latest_ns) : find_packet(decoder, latest_ns);
 }
 
 enum err decoder_rewind(struct decoder *decoder)
@@ -275,6 +282,50 @@ enum err decoder_rewind(struct decoder *decoder)
     if (err == OK)
         forget(decoder);
     return err;
+}
+
+enum err decoder_stand_before(struct decoder *decoder, int64_t ns)
+{
+    int64_t since_first = ns - decoder->track->first_ns;
+    enum err err = since_first <= 0 ? ERR_NOT_FOUND : ERR_AGAIN;
+    for (size_t i = 0; i < BACK_COUNT && err == ERR_AGAIN; i++)
+        err = decoder_seek(decoder, ns - back_ns[i], ns);
+    if (err == ERR_NOT_FOUND || (err == ERR_AGAIN && since_first < NEAR_START_NS))
+        err = decoder_rewind(decoder);
+    decoder_skip_until(decoder, ns);
+    return err == ERR_AGAIN ? OK : err;
+}
+
+enum err decoder_first_key(struct decoder *decoder)
+{
+    enum err err = decoder_rewind(decoder);
+    return err == OK ? find_key(decoder, INT64_MAX) : err;
+}
+
+void decoder_lend_key(struct decoder *decoder, uint64_t pos, int64_t ns)
+{
+    demux_add_key(decoder->demux, decoder->seek_stream, pos, ns);
+}
+
+int64_t decoder_key_ns(const struct decoder *decoder)
+{
+    const AVPacket *packet = decoder->packet;
+    int64_t pts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+    return demux_ns(decoder->stream, pts);
+}
+
+enum err decoder_still(struct decoder *decoder, struct AVFrame *frame)
+{
+    decoder->is_fresh = false;
+    if (asker_is_gone(&decoder->asker))
+        return ERR_CANCELLED;
+    if (decoder->asker.tick != NULL)
+        decoder->asker.tick(decoder->asker.tick_ctx);
+    avcodec_send_packet(decoder->codec, decoder->packet);
+    av_packet_unref(decoder->packet);
+    avcodec_send_packet(decoder->codec, NULL);
+    decoder->is_draining = true;
+    return avcodec_receive_frame(decoder->codec, frame) >= 0 ? OK : ERR_BAD_MEDIA;
 }
 
 void decoder_hurry_until(struct decoder *decoder, int64_t ns)

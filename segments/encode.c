@@ -78,12 +78,16 @@ struct encode_video encode_video_settings(const struct plan *plan,
         settings.color_primaries = settings.color_transfer = settings.color_matrix = 1;
     if (settings.color_matrix == AVCOL_SPC_RGB)
         settings.color_matrix = 1;
+    if (rendition->kind == PLAN_IFRAMES) {
+        settings.crf = ENCODE_STILL_CRF;
+        return settings;
+    }
     settings.maxrate = rendition->bitrate;
     settings.bufsize = settings.maxrate * BUFFER_S;
     return settings;
 }
 
-static void set_fields(const struct encode_video *settings, AVCodecContext *encoder)
+void encode_video_fields(const struct encode_video *settings, AVCodecContext *encoder)
 {
     encoder->width = (int) settings->width;
     encoder->height = (int) settings->height;
@@ -102,6 +106,10 @@ static void set_fields(const struct encode_video *settings, AVCodecContext *enco
     encoder->rc_max_rate = settings->maxrate;
     encoder->rc_buffer_size = (int) settings->bufsize;
     encoder->level = choose_level(settings);
+    if (settings->crf > 0) {
+        encoder->gop_size = 2; /* of 1, x264 would call the profile an intra one */
+        encoder->max_b_frames = 0;
+    }
 }
 
 /* Short segments stand at the film's start, where someone waits for the first picture: x264 gives
@@ -130,14 +138,24 @@ static bool is_fickle(const struct encode_video *settings)
 static void set_private(const struct encode_video *settings, AVDictionary **private)
 {
     CLEANUP(str_fini) struct str parameters = {0};
-    str_printf(&parameters, "open-gop=0:scenecut=0:vbv-init=0.%02d", ENCODE_FILLED_PERCENT);
+    char crf[12] = CRF;
+    if (settings->crf == 0)
+        str_printf(&parameters, "open-gop=0:scenecut=0:vbv-init=0.%02d", ENCODE_FILLED_PERCENT);
+    else /* the parameter sets then do not depend on the quality */
+        str_puts(&parameters, "stitchable=1:rc-lookahead=0:sync-lookahead=0:mbtree=0");
+    if (settings->crf > 0)
+        snprintf(crf, sizeof crf, "%u", settings->crf);
     if (is_short(settings))
         str_printf(&parameters, ":rc-lookahead=%d:sync-lookahead=0", SHORT_LOOKAHEAD);
     if (is_fickle(settings))
         str_puts(&parameters, ":asm=AVX2");
+    /* x264 makes a table of costs for each quantizer it may use, which is most of what opening it takes.
+     * The bounds do not stand in the headers. */
+    if (settings->is_for_headers)
+        str_puts(&parameters, ":qpmin=" CRF ":qpmax=" CRF);
     av_dict_set(private, "preset", settings->preset, 0);
     av_dict_set(private, "profile", "high", 0);
-    av_dict_set(private, "crf", CRF, 0);
+    av_dict_set(private, "crf", crf, 0);
     av_dict_set(private, "forced-idr", "1", 0);
     av_dict_set(private, "a53cc", "0", 0);
     av_dict_set(private, "x264-params", str_text(&parameters), 0);
@@ -152,7 +170,7 @@ enum err encode_video_open(const struct encode_video *settings, struct AVCodecCo
     AVCodecContext *encoder = avcodec_alloc_context3(codec);
     AVDictionary *private = NULL;
     MUST(encoder != NULL);
-    set_fields(settings, encoder);
+    encode_video_fields(settings, encoder);
     set_private(settings, &private);
     int code = avcodec_open2(encoder, codec, &private);
     av_dict_free(&private);
@@ -170,7 +188,7 @@ uint32_t encode_video_reorder(const struct AVCodecContext *encoder)
     return encoder->has_b_frames > 0 ? (uint32_t) encoder->has_b_frames : 0;
 }
 
-enum { NAL_SEI = 6, SEI_USER_DATA_UNREGISTERED = 5 };
+enum { NAL_SEI = 6, NAL_SPS = 7, NAL_PPS = 8, NAL_DELIMITER = 9, SEI_USER_DATA_UNREGISTERED = 5 };
 
 /* Where the bytes 0, 0 and then 0 or 1 stand first, from `at` on; size - 2 at most. */
 static size_t find_mark(const uint8_t *bytes, size_t size, size_t at)
@@ -226,9 +244,13 @@ enum err encode_video_config(const struct AVCodecContext *encoder, uint8_t **out
     return err;
 }
 
-static bool is_note(struct slice nal)
+/* Parameter sets stand in the init segment alone under `avc1` (ISO 14496-15 5.3.2). */
+static bool is_left_out(struct slice nal)
 {
-    return nal_type(nal) == NAL_SEI && nal.length > 1 && nal.at[1] == SEI_USER_DATA_UNREGISTERED;
+    unsigned type = nal_type(nal);
+    if (type == NAL_SEI)
+        return nal.length > 1 && nal.at[1] == SEI_USER_DATA_UNREGISTERED;
+    return type == NAL_SPS || type == NAL_PPS || type == NAL_DELIMITER;
 }
 
 enum err encode_video_append(const uint8_t *bytes, size_t size, struct str *out, uint32_t *appended)
@@ -236,7 +258,7 @@ enum err encode_video_append(const uint8_t *bytes, size_t size, struct str *out,
     size_t before = out->length;
     struct slice nal;
     for (size_t at = 0; next_nal(bytes, size, &at, &nal);) {
-        if (is_note(nal))
+        if (is_left_out(nal))
             continue;
         append_u16(out, nal.length >> 16);
         append_u16(out, nal.length & 0xffff);
@@ -260,14 +282,31 @@ uint32_t encode_audio_rate(uint32_t rate)
 }
 
 /* Half of what ISO 14496-3 4.5.3.3 allows: 6144 bits a frame and channel. */
-uint32_t encode_audio_most(uint32_t rate)
+uint32_t encode_audio_most(uint32_t rate, uint32_t channels)
 {
-    return (uint32_t) ((uint64_t) 6144 * TRANSCODE_AUDIO_CHANNELS * rate / TRANSCODE_AUDIO_FRAME) /
-           2;
+    return (uint32_t) ((uint64_t) 6144 * channels * rate / TRANSCODE_AUDIO_FRAME) / 2;
 }
 
-enum err encode_audio_open(uint32_t rate, uint32_t bitrate, struct AVCodecContext **out,
-                           struct why *why)
+/* Its rates have the indexes 3 to 11 there, from the highest down. */
+enum err encode_audio_config(uint32_t rate, uint32_t channels,
+                             uint8_t out[ENCODE_AUDIO_CONFIG_BYTES], struct why *why)
+{
+    enum { LC = 2, SBR = 5, SYNC = 0x2b7, FIRST_INDEX = 3 };
+    size_t at = 0;
+    while (at < AAC_RATE_COUNT && aac_rates[at] != rate)
+        at++;
+    if (at == AAC_RATE_COUNT || channels == 0 || channels > TRANSCODE_AUDIO_SURROUND_CHANNELS)
+        return why_set(why, ERR_BAD_MEDIA, NULL, "no AAC of %u channels at %u Hz", channels, rate);
+    uint32_t index = FIRST_INDEX + (uint32_t) (AAC_RATE_COUNT - 1 - at);
+    uint32_t bits = (uint32_t) LC << 27 | index << 23 | channels << 19 | SYNC << 5 | SBR;
+    for (int i = 0; i < 4; i++)
+        out[i] = (uint8_t) (bits >> (24 - 8 * i));
+    out[4] = 0; /* sbrPresentFlag, and what fills the byte */
+    return OK;
+}
+
+enum err encode_audio_open(uint32_t rate, uint32_t channels, uint32_t bitrate,
+                           enum encode_search search, struct AVCodecContext **out, struct why *why)
 {
     const AVCodec *codec = avcodec_find_encoder_by_name("aac");
     if (codec == NULL)
@@ -281,14 +320,16 @@ enum err encode_audio_open(uint32_t rate, uint32_t bitrate, struct AVCodecContex
     encoder->bit_rate = bitrate;
     encoder->thread_count = 1;
     encoder->flags |= (int) (AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT);
-    av_channel_layout_default(&encoder->ch_layout, TRANSCODE_AUDIO_CHANNELS);
-    /* The default coder glitches on tonal sound (segment-engine 6). */
-    av_dict_set(&private, "aac_coder", "fast", 0);
+    if (channels == TRANSCODE_AUDIO_SURROUND_CHANNELS)
+        encoder->ch_layout = (AVChannelLayout) AV_CHANNEL_LAYOUT_5POINT1_BACK;
+    else
+        av_channel_layout_default(&encoder->ch_layout, (int) channels);
+    av_dict_set(&private, "aac_coder", search == ENCODE_FAST ? "fast" : "twoloop", 0);
     int code = avcodec_open2(encoder, codec, &private);
     av_dict_free(&private);
     if (code < 0 || encoder->frame_size != TRANSCODE_AUDIO_FRAME) {
         avcodec_free_context(&encoder);
-        return why_set(why, ERR_BAD_MEDIA, NULL, "no AAC at %u Hz", rate);
+        return why_set(why, ERR_BAD_MEDIA, NULL, "no AAC of %u channels at %u Hz", channels, rate);
     }
     *out = encoder;
     return OK;

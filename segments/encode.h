@@ -16,7 +16,7 @@
 
 /* Rises whenever encoders are told something else: it stands in the version of the engine, and so in
  * the URLs (decision 2). */
-#define ENCODE_SETTINGS 5
+#define ENCODE_SETTINGS 6
 
 struct AVCodecContext;
 
@@ -27,8 +27,13 @@ struct encode_video {
     uint32_t maxrate, bufsize;                             /* of the VBV, bit/s and bits */
     const char *preset;
     uint32_t threads;
-    uint32_t frames; /* of the segment; 0: not known */
+    uint32_t frames;     /* of the segment; 0: not known */
+    uint32_t crf;        /* of a picture that stands alone (I-frames); 0: of a film */
+    bool is_for_headers; /* it encodes nothing: only what it puts into the init segment is wanted */
 };
+
+/* Of pictures that stand alone: the first try, and the steps up to the last where one is too large. */
+enum { ENCODE_STILL_CRF = 24, ENCODE_STILL_STEP = 6, ENCODE_STILL_LAST = 51 };
 
 /* The settings of a video transcode of `plan`; borrows from `options`. */
 struct encode_video encode_video_settings(const struct plan *plan,
@@ -37,13 +42,15 @@ struct encode_video encode_video_settings(const struct plan *plan,
 /* BAD_MEDIA: x264 does not take them. */
 MUST_CHECK enum err encode_video_open(const struct encode_video *settings,
                                       struct AVCodecContext **out, struct why *why);
+/* What any encoder of them is told, all but its pixel format and what is its own. */
+void encode_video_fields(const struct encode_video *settings, struct AVCodecContext *encoder);
 /* avcC (ISO 14496-15 5.3.3.1) of an open encoder; the caller's (mem_free). BAD_MEDIA. */
 MUST_CHECK enum err encode_video_config(const struct AVCodecContext *encoder, uint8_t **out,
                                         size_t *size);
 /* Most frames that are shown after one that is coded later. */
 uint32_t encode_video_reorder(const struct AVCodecContext *encoder);
-/* Appends an access unit in Annex B form (start codes) with 4 byte lengths instead, x264's notes on
- * itself left out. The bytes appended. BAD_MEDIA: no start code in it. */
+/* Appends an access unit in Annex B form (start codes) with 4 byte lengths instead; left out are x264's
+ * notes on itself, and what devices repeat of the init segment. The bytes appended. BAD_MEDIA: no start code in it. */
 MUST_CHECK enum err encode_video_append(const uint8_t *bytes, size_t size, struct str *out,
                                         uint32_t *appended);
 
@@ -52,11 +59,20 @@ uint32_t encode_video_rate(uint32_t width, uint32_t height, uint32_t fps_num, ui
 /* How full x264 is told that the VBV's buffer is where a segment begins, in percent. */
 #define ENCODE_FILLED_PERCENT 50
 
-/* BAD_MEDIA: no such rate. */
-MUST_CHECK enum err encode_audio_open(uint32_t rate, uint32_t bitrate, struct AVCodecContext **out,
+/* How AAC's quantizers are searched for: aac.h says which is good for what. */
+enum encode_search { ENCODE_FAST, ENCODE_TWOLOOP };
+
+/* The AudioSpecificConfig (ISO 14496-3 1.6.2.1, with the sync extension of 1.6.6.1 that says: no SBR) of
+ * what encode_audio_open opens: what libavcodec writes there. BAD_MEDIA: no such rate. */
+#define ENCODE_AUDIO_CONFIG_BYTES 5
+MUST_CHECK enum err encode_audio_config(uint32_t rate, uint32_t channels,
+                                        uint8_t out[ENCODE_AUDIO_CONFIG_BYTES], struct why *why);
+/* Of 6 channels the order is that of mix.h's 5.1. BAD_MEDIA: no such rate. */
+MUST_CHECK enum err encode_audio_open(uint32_t rate, uint32_t channels, uint32_t bitrate,
+                                      enum encode_search search, struct AVCodecContext **out,
                                       struct why *why);
 /* The most that the coder makes good use of at this rate, bit/s. */
-uint32_t encode_audio_most(uint32_t rate);
+uint32_t encode_audio_most(uint32_t rate, uint32_t channels);
 /* The nearest rate AAC has (ISO 14496-3 1.6.3.4) that is not below `rate`; 48000 beyond. */
 uint32_t encode_audio_rate(uint32_t rate);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "segments/film.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -16,8 +17,13 @@
 
 /* The server writes plans; larger ones it would not take back from us. */
 #define PLAN_BYTES_MAX (64u << 20)
-/* Threads come and go with encoders: more arenas are more memory, never more speed. */
-#define ARENAS 2
+/* Threads come and go with encoders: more arenas are more memory, never more speed. What one encoder
+ * leaves the next one takes, segment by segment, without a page fault for each page. All of it goes with
+ * the process, soon after the last viewer. */
+#define ARENAS     1
+#define KEPT_BYTES (512 << 20)
+#define STEP_BYTES (1 << 20)  /* by which the heap grows: a plan takes a few */
+#define LONE_BYTES (32 << 20) /* larger ones are mapped alone (the most that glibc allows) */
 
 struct film {
     int socket;
@@ -27,24 +33,17 @@ struct film {
     struct plan *plan;     /* NULL: it is still to be made */
     struct engine *engine; /* NULL without a plan */
     struct jobs *jobs;
-    uint64_t last_job, turn; /* as the server counts */
+    uint64_t last_job, turn, gpu_turn; /* as the server counts */
 };
 
 void film_prepare(void)
 {
     mallopt(M_ARENA_MAX, ARENAS);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TOP_PAD, STEP_BYTES);
+    mallopt(M_MMAP_THRESHOLD, LONE_BYTES);
     lib_log_start(-1); /* encoders that are asked for their version greet */
     engine_preload();
-}
-
-/* Sanitizers say what they found on stderr; all others say it by the wire. */
-static void silence_stderr(void)
-{
-#ifndef MATINEE_SANITIZE
-    CLEANUP(fd_close) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null >= 0)
-        dup2(null, STDERR_FILENO);
-#endif
 }
 
 /* fds stand in the order film, map, plan, where there. */
@@ -84,6 +83,17 @@ static enum err say_opened(const struct film *film, uint32_t layers)
     return wire_send(film->socket, &message);
 }
 
+/* What nobody waits for takes the processors and the disk when nobody else does (ioprio_set(2), whose
+ * numbers no header has). */
+static void be_idle(void)
+{
+    enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_CLASS_IDLE = 3, IOPRIO_CLASS_SHIFT = 13 };
+    const int least = 19;
+    int refused UNUSED = setpriority(PRIO_PROCESS, 0, least); /* it is no harm */
+    long refused_io UNUSED =
+        syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
+}
+
 /* The first message, and the last moment at which this process can do anything but its work. */
 static enum err open_film(struct film *film, struct wire_message *message)
 {
@@ -98,6 +108,12 @@ static enum err open_film(struct film *film, struct wire_message *message)
         .runs = open->runs,
     };
     lib_log_start(film->socket);
+    if (open->is_idle)
+        be_idle();
+    /* x264 asks for huge pages, which are cleared when they are touched: who plans only opens encoders, and
+     * uses little of what they ask for. (Measured: half of the time of a plan.) */
+    if (!open->has_plan)
+        prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     enum err kind = say_opened(film, sandbox_enter());
     if (kind != OK)
         return kind;
@@ -113,23 +129,59 @@ static enum err open_film(struct film *film, struct wire_message *message)
     return OK;
 }
 
+static uint64_t job_id(const struct wire_message *message)
+{
+    if (message->kind == WIRE_PLAN)
+        return message->plan.job;
+    if (message->kind == WIRE_STORYBOARD)
+        return message->storyboard.job;
+    if (message->kind == WIRE_FINGERPRINT)
+        return message->fingerprint.job;
+    return message->kind == WIRE_CONVERT ? message->convert.job : message->segment.job;
+}
+
+static bool read_what(const struct wire_convert *told, struct convert_what *what)
+{
+    *what = (struct convert_what){.track = told->track,
+                                  .form = (enum convert_form) told->form,
+                                  .scale = told->scale,
+                                  .shift_ms = (int64_t) told->shift - CONVERT_SHIFT_MOST_MS};
+    return told->form < CONVERT_FORM_COUNT && told->scale <= CONVERT_SCALE_MOST &&
+           told->shift <= (uint64_t) (2 * CONVERT_SHIFT_MOST_MS);
+}
+
 /* BAD_INPUT: a job that has been, or may come later only. */
 static enum err take_job(struct film *film, struct wire_message *message)
 {
-    bool is_plan = message->kind == WIRE_PLAN;
-    uint64_t id = is_plan ? message->plan.job : message->segment.job;
-    if (id <= film->last_job)
+    uint64_t id = job_id(message);
+    struct convert_what what = {0};
+    if (id <= film->last_job ||
+        (message->kind == WIRE_CONVERT && !read_what(&message->convert, &what)))
         return ERR_BAD_INPUT;
     film->last_job = id;
     struct job *job = job_new(id, film->socket, &message->fds[0]);
-    job->is_plan = is_plan;
-    if (is_plan) {
+    job->is_plan = message->kind == WIRE_PLAN;
+    job->is_convert = message->kind == WIRE_CONVERT;
+    job->is_storyboard = message->kind == WIRE_STORYBOARD;
+    job->is_fingerprint = message->kind == WIRE_FINGERPRINT;
+    job->what = what;
+    if (job->is_plan) {
         job->scan = message->plan.scan;
-    } else {
+    } else if (message->kind == WIRE_SEGMENT) {
         job->rendition = message->segment.rendition;
         job->n = message->segment.n;
     }
     jobs_add(film->jobs, &job);
+    return OK;
+}
+
+static enum err take_gpu(struct film *film, struct wire_message *message)
+{
+    if (message->gpu.turn <= film->gpu_turn)
+        return ERR_BAD_INPUT;
+    film->gpu_turn = message->gpu.turn;
+    if (film->engine != NULL)
+        engine_use_gpu(film->engine, &message->fds[0]);
     return OK;
 }
 
@@ -138,6 +190,9 @@ static enum err take_message(struct film *film, struct wire_message *message)
     switch (message->kind) {
     case WIRE_PLAN:
     case WIRE_SEGMENT:
+    case WIRE_STORYBOARD:
+    case WIRE_FINGERPRINT:
+    case WIRE_CONVERT:
         return take_job(film, message);
     case WIRE_CANCEL:
         jobs_cancel(film->jobs, message->cancel.job);
@@ -148,6 +203,8 @@ static enum err take_message(struct film *film, struct wire_message *message)
         film->turn = message->have.turn;
         input_wake(film->input);
         return OK;
+    case WIRE_GPU:
+        return take_gpu(film, message);
     case WIRE_OPEN:
     case WIRE_HELLO:
     case WIRE_FORK:
@@ -162,9 +219,20 @@ static enum err take_message(struct film *film, struct wire_message *message)
     case WIRE_PROGRESS:
     case WIRE_PIECES:
     case WIRE_VERDICT:
+    case WIRE_PICTURE:
+    case WIRE_SHEET:
     case WIRE_DONE:
     case WIRE_FAILED:
     case WIRE_LOG:
+    case WIRE_TRY:
+    case WIRE_TRIED:
+    case WIRE_ENCODE:
+    case WIRE_READY:
+    case WIRE_FRAME:
+    case WIRE_DRAIN:
+    case WIRE_TAKEN:
+    case WIRE_UNENCODED:
+    case WIRE_FORGET:
     case WIRE_KIND_COUNT:
         break;
     }
@@ -175,7 +243,7 @@ int film_run(int socket)
 {
     struct film film = {.socket = socket};
     prctl(PR_SET_NAME, "matinee-film");
-    silence_stderr();
+    lib_log_silence_stderr();
     struct wire_message message;
     enum err kind = wire_receive(socket, WIRE_TO_FILM, &message, NULL);
     if (kind == OK)

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "segments/nal.h"
 
+enum { HD_HEIGHT = 720 };
 enum { TRANSFER_PQ = 16, TRANSFER_HLG = 18, MATRIX_RGB = 0, UNSPECIFIED = 2 };
 
 /* Linear light needs a reference white: 100 cd/m2, what SDR was made for (segment-engine 5). */
@@ -37,6 +38,7 @@ struct filter {
     const struct plan_track *track;
     uint32_t width, height;
     bool deinterlace;
+    bool is_jpeg;
     uint32_t threads;
 
     struct shape shape;
@@ -95,6 +97,11 @@ void filter_free(struct filter **filter)
     mem_free(old);
 }
 
+void filter_for_jpeg(struct filter *filter)
+{
+    filter->is_jpeg = true;
+}
+
 static struct shape shape_of(const AVFrame *frame)
 {
     return (struct shape){.width = frame->width,
@@ -136,11 +143,33 @@ static bool needs_bars(const struct filter *filter, bool is_turned)
     return aspect / wanted > 1.03 || aspect / wanted < 0.97;
 }
 
+/* Whether frames go out as they come in. Told to write TV range, the scaler would copy every one. */
+static bool is_right(const struct shape *shape, uint32_t width, uint32_t height)
+{
+    return (uint32_t) shape->width == width && (uint32_t) shape->height == height &&
+           shape->format == AV_PIX_FMT_YUV420P && shape->range != AVCOL_RANGE_JPEG;
+}
+
+/* Only of frames of the size that the file speaks of. */
+static void describe_crop(const struct filter *filter, struct str *text)
+{
+    const struct plan_track *t = filter->track;
+    bool is_cropped = (t->crop_left | t->crop_right | t->crop_top | t->crop_bottom) != 0;
+    if (is_cropped && (uint32_t) filter->shape.width == t->width &&
+        (uint32_t) filter->shape.height == t->height)
+        str_printf(text, "crop=%u:%u:%u:%u:exact=1,", t->width - t->crop_left - t->crop_right,
+                   t->height - t->crop_top - t->crop_bottom, t->crop_left, t->crop_top);
+}
+
 static void describe_scale(const struct filter *filter, bool is_turned, struct str *text)
 {
     uint32_t width = is_turned ? filter->height : filter->width;
     uint32_t height = is_turned ? filter->width : filter->height;
     bool has_bars = needs_bars(filter, is_turned);
+    if (!has_bars && is_right(&filter->shape, width, height)) {
+        str_puts(text, "null");
+        return;
+    }
     const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(filter->shape.format);
     if (has_bars && filter->shape.sar.num > 0)
         str_puts(text, "scale=iw*sar:ih,");
@@ -160,7 +189,7 @@ static void describe_tonemap(const struct filter *filter, struct str *text)
     bool is_hlg = transfer_of(filter) == TRANSFER_HLG;
     str_printf(text, ",zscale=tin=%s:", is_hlg ? "arib-std-b67" : "smpte2084");
     if (shape->primaries == AVCOL_PRI_UNSPECIFIED)
-        str_puts(text, "pin=bt2020:");
+        str_puts(text, "pin=bt2020:p=bt2020:");
     if (shape->matrix == AVCOL_SPC_UNSPECIFIED)
         str_puts(text, "min=bt2020nc:");
     str_puts(text, "rin=tv:" TONEMAP);
@@ -178,6 +207,21 @@ static void describe_turn(const struct plan_track *track, struct str *text)
         str_puts(text, ",transpose=cclock");
 }
 
+/* The matrix of what was made so far. Without a word, as players take it: by the size. */
+static const char *matrix_of(const struct filter *filter)
+{
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(filter->shape.format);
+    bool is_rgb = format != NULL && (format->flags & AV_PIX_FMT_FLAG_RGB) != 0;
+    bool is_mapped = filter_is_hdr(transfer_of(filter)) && filter_can_tonemap();
+    if (is_rgb || is_mapped || filter->shape.matrix == AVCOL_SPC_BT709)
+        return "bt709";
+    if (filter->shape.matrix == AVCOL_SPC_BT2020_NCL)
+        return "bt2020";
+    bool is_told =
+        filter->shape.matrix == AVCOL_SPC_BT470BG || filter->shape.matrix == AVCOL_SPC_SMPTE170M;
+    return !is_told && filter->shape.height >= HD_HEIGHT ? "bt709" : "bt601";
+}
+
 /* Scaling goes first after deinterlacing: what follows then works on the smaller picture. */
 static void describe(const struct filter *filter, struct str *text)
 {
@@ -185,11 +229,17 @@ static void describe(const struct filter *filter, struct str *text)
     bool is_turned = track->rotation == 90 || track->rotation == 270;
     if (filter->deinterlace)
         str_puts(text, "bwdif=mode=send_frame:deint=interlaced,");
+    describe_crop(filter, text);
     describe_scale(filter, is_turned, text);
     if (filter_is_hdr(transfer_of(filter)) && filter_can_tonemap())
         describe_tonemap(filter, text);
     describe_turn(track, text);
     str_puts(text, ",setsar=1,format=yuv420p");
+    if (filter->is_jpeg)
+        str_printf(text,
+                   ",scale=in_range=tv:out_range=pc:in_color_matrix=%s:out_color_matrix=bt601,"
+                   "format=yuvj420p",
+                   matrix_of(filter));
 }
 
 static bool make_source(struct filter *filter)

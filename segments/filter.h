@@ -27,6 +27,9 @@ bool filter_can_tonemap(void);
 struct filter *filter_new(const struct plan_track *track, uint32_t width, uint32_t height,
                           bool deinterlace, uint32_t threads);
 void filter_free(struct filter **filter);
+/* What comes out is as JPEG has it (JFIF 1.02): full range, the matrix of BT.601. Before the first
+ * frame. */
+void filter_for_jpeg(struct filter *filter);
 
 /* Takes a reference of `frame`, shown in `slot`. BAD_MEDIA: no graph takes it. */
 MUST_CHECK enum err filter_push(struct filter *filter, const struct AVFrame *frame, int64_t slot);

@@ -92,6 +92,7 @@ static enum err put_ac3(const struct init_track *track, struct str *out, struct 
 static enum err put_eac3(const struct init_track *track, struct str *out, struct why *why)
 {
     struct codec_ac3 ac3;
+    uint8_t objects;
     size_t box;
 
     if (codec_eac3_parse(track->packet, track->packet_size, &ac3) != OK)
@@ -106,6 +107,11 @@ static enum err put_eac3(const struct init_track *track, struct str *out, struct
         box_u8(out, dependent << 1 | (dependent > 0 ? s->chan_location >> 8 & 1u : 0));
         if (dependent > 0)
             box_u8(out, s->chan_location & 0xffu);
+    }
+    objects = codec_eac3_objects(track->packet, track->packet_size);
+    if (objects > 0) { /* ETSI TS 103 420 C.3.2: flag_ec3_extension_type_a and its index */
+        box_u8(out, 1);
+        box_u8(out, objects);
     }
     box_close(out, box);
     return OK;

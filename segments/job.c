@@ -160,6 +160,27 @@ enum err job_write(struct job *job, const uint8_t *bytes, size_t size)
     return kind;
 }
 
+enum err job_picture(struct job *job, int64_t at_ms, uint32_t width, uint32_t height)
+{
+    struct wire_message message = {
+        .kind = WIRE_PICTURE,
+        .picture = {.job = job->id, .at_ms = (uint64_t) at_ms, .width = width, .height = height}};
+    say(job, &message);
+    return atomic_load(&job->is_cancelled) ? ERR_CANCELLED : OK;
+}
+
+enum err job_sheet(struct job *job, const void *bytes, size_t size)
+{
+    struct wire_message message = {
+        .kind = WIRE_SHEET, .sheet = {.job = job->id, .offset = job->written, .length = size}};
+    enum err kind = fd_write_at(job->out, bytes, size, job->written);
+    if (kind != OK)
+        return kind;
+    job->written += size;
+    say(job, &message);
+    return OK;
+}
+
 void job_verdict(struct job *job, const struct why *verdict)
 {
     struct wire_message message = {.kind = WIRE_VERDICT, .verdict = {.job = job->id}};

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/why.h"
+#include "segments/convert.h"
 #include "segments/sink.h"
 #include "segments/wire.h"
 
@@ -17,6 +18,9 @@ struct job {
     /* fixed after new */
     uint64_t id;
     bool is_plan, scan; /* scan: of a plan, as in engine_plan_job */
+    bool is_storyboard, is_fingerprint;
+    bool is_convert;
+    struct convert_what what; /* of a conversion */
     uint32_t rendition, n;
     int socket; /* borrowed */
     int out;
@@ -40,6 +44,10 @@ void job_free(struct job **job);
 struct sink job_sink(struct job *job);
 /* All of it at once, for what is no segment. LIMIT, IO. */
 MUST_CHECK enum err job_write(struct job *job, const uint8_t *bytes, size_t size);
+
+/* Of a storyboard: a picture; the sheet of those told since the last one. CANCELLED, IO, LIMIT. */
+MUST_CHECK enum err job_picture(struct job *job, int64_t at_ms, uint32_t width, uint32_t height);
+MUST_CHECK enum err job_sheet(struct job *job, const void *bytes, size_t size);
 
 void job_tick(struct job *job);
 void job_progress(struct job *job, double fraction);

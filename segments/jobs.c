@@ -6,12 +6,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "segments/fingerprint.h"
 
 enum lane_name { LANE_QUICK, LANE_VIDEO, LANE_PLAN, LANE_COUNT };
 
 enum {
-    LADDER_MAX = 8,    /* rungs made in one go */
-    QUICK_THREADS = 2, /* a copy beside a sound */
+    LADDER_MAX = 8, /* rungs made in one go */
+    QUICK_THREADS =
+        8, /* as many as the server asks for where they may sleep for bytes (job_run.c) */
     VIDEO_THREADS = 2, /* where the server does not say */
     VIDEO_LIMIT = 64,
     TICK_EVERY_MS = 100, /* a small part of what the server waits before it calls us hung */
@@ -144,6 +147,61 @@ static void make_plan(struct batch *batch)
     job_end(job, kind, &why);
 }
 
+static enum err on_picture(void *ctx, int64_t at_ms, uint32_t width, uint32_t height)
+{
+    const struct batch *batch = ctx;
+    return job_picture(batch->members[0], at_ms, width, height);
+}
+
+static enum err on_sheet(void *ctx, const void *bytes, size_t size)
+{
+    const struct batch *batch = ctx;
+    return job_sheet(batch->members[0], bytes, size);
+}
+
+static void make_storyboard(struct batch *batch)
+{
+    struct why why = {0};
+    const struct engine_storyboard how = {.picture = on_picture,
+                                          .sheet = on_sheet,
+                                          .tick = on_tick,
+                                          .cancelled = &batch->is_cancelled,
+                                          .ctx = batch};
+    enum err kind = engine_storyboard(batch->jobs->engine, &how, &why);
+    job_end(batch->members[0], kind, &why);
+}
+
+static void make_fingerprint(struct batch *batch)
+{
+    struct job *job = batch->members[0];
+    struct fingerprint fingerprint = {0};
+    struct why why = {0};
+    const struct engine_listening how = {
+        .tick = on_tick, .cancelled = &batch->is_cancelled, .ctx = batch};
+    enum err kind = engine_fingerprint(batch->jobs->engine, &how, &fingerprint, &why);
+    if (kind == OK) {
+        CLEANUP(str_fini) struct str out = {0};
+        fingerprint_write(&fingerprint, &out);
+        fingerprint_fini(&fingerprint);
+        kind = job_write(job, (const uint8_t *) out.at, out.length);
+    }
+    job_end(job, kind, &why);
+}
+
+static void make_file(struct batch *batch)
+{
+    struct jobs *jobs = batch->jobs;
+    struct job *job = batch->members[0];
+    struct str out = {0};
+    struct why why = {0};
+    enum err kind = engine_convert(jobs->input, jobs->plan, &job->what, &batch->is_cancelled,
+                                   on_tick, batch, &out, &why);
+    if (kind == OK)
+        kind = job_write(job, (const uint8_t *) str_text(&out), out.length);
+    str_fini(&out);
+    job_end(job, kind, &why);
+}
+
 static void make_segments(struct batch *batch)
 {
     CLEANUP(mem_free_at)
@@ -167,6 +225,12 @@ static void make(struct batch *batch)
     on_tick(batch); /* begun */
     if (batch->members[0]->is_plan)
         make_plan(batch);
+    else if (batch->members[0]->is_storyboard)
+        make_storyboard(batch);
+    else if (batch->members[0]->is_fingerprint)
+        make_fingerprint(batch);
+    else if (batch->members[0]->is_convert)
+        make_file(batch);
     else
         make_segments(batch);
     pthread_setspecific(batch->jobs->batch_of_thread, NULL);
@@ -187,6 +251,13 @@ static void take(struct lane *lane, struct job **at, struct batch *batch)
     batch->uncancelled++;
 }
 
+/* Whether two pictures differ in size alone, and so are made from one decode. */
+static bool are_alike(const struct plan *plan, const struct job *a, const struct job *b)
+{
+    return a->n == b->n && plan_burnt(&plan->renditions[a->rendition]) ==
+                               plan_burnt(&plan->renditions[b->rendition]);
+}
+
 /* The first that waits, and for a video all others of the same segment. Under lock. */
 static void take_batch(struct lane *lane, struct batch *batch)
 {
@@ -195,7 +266,7 @@ static void take_batch(struct lane *lane, struct batch *batch)
         return;
     struct job **at = &lane->first;
     while (*at != NULL && batch->count < LADDER_MAX) {
-        if ((*at)->n == batch->members[0]->n)
+        if (are_alike(lane->jobs->plan, *at, batch->members[0]))
             take(lane, at, batch);
         else
             at = &(*at)->next;
@@ -256,21 +327,26 @@ static enum err judge(const struct jobs *jobs, const struct job *job, struct why
         *why = jobs->refusal_why;
         return jobs->refusal;
     }
-    if (job->is_plan)
+    if (job->is_plan || job->is_convert)
         return OK;
     if (jobs->engine == NULL)
         return why_set(why, ERR_BAD_INPUT, NULL, "the film has no plan yet");
+    if (job->is_storyboard || job->is_fingerprint)
+        return OK;
     if (job->rendition >= jobs->plan->rendition_count)
         return why_set(why, ERR_BAD_INPUT, NULL, "the plan has no rendition %u", job->rendition);
-    if (job->n >= plan_segment_count(jobs->plan, job->rendition))
+    const struct plan_rendition *rendition = &jobs->plan->renditions[job->rendition];
+    if (job->n >= plan_segment_count(jobs->plan, job->rendition) + plan_is_on_device(rendition))
         return why_set(why, ERR_BAD_INPUT, NULL, "the rendition has no segment %u", job->n);
     return OK;
 }
 
 static struct lane *lane_of(struct jobs *jobs, const struct job *job)
 {
-    if (job->is_plan)
+    if (job->is_plan || job->is_storyboard || job->is_fingerprint)
         return &jobs->lanes[LANE_PLAN];
+    if (job->is_convert)
+        return &jobs->lanes[LANE_QUICK];
     const struct plan_rendition *rendition = &jobs->plan->renditions[job->rendition];
     bool is_heavy = rendition->kind == PLAN_VIDEO && !rendition->is_copy;
     return &jobs->lanes[is_heavy ? LANE_VIDEO : LANE_QUICK];

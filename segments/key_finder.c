@@ -97,7 +97,7 @@ static enum err walk(struct key_finder *finder, uint32_t track, uint64_t pos, in
         cursor_open(finder->container, &finder->reader, UINT64_C(1) << track, pos, &cursor);
     out->has_after = false;
     while (err == OK && !out->has_after && (err = cursor_next(cursor, &packet)) == OK) {
-        struct key key = {packet.pts_ns, packet.pos, packet.offset, 0};
+        struct key key = key_of_packet(&packet);
         if (packet.pts_ns > time_ns + (is_found ? AFTER_NS : REORDER_NS))
             break;
         if (!packet.is_key)

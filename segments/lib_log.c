@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "segments/lib_log.h"
 
+#include <fcntl.h>
 #include <libavutil/log.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "segments/wire.h"
 
 /* libav's callback is the process's and has no context: the one state of this program that hangs on
@@ -69,4 +73,13 @@ void lib_log_start(int socket)
 {
     mouth.socket = socket;
     av_log_set_callback(on_line);
+}
+
+void lib_log_silence_stderr(void)
+{
+#ifndef MATINEE_SANITIZE
+    CLEANUP(fd_close) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0)
+        dup2(null, STDERR_FILENO);
+#endif
 }

@@ -56,6 +56,9 @@ static void close_mkv(struct container *container)
     struct mkv *mkv = mkv_of(container);
     for (uint32_t i = 0; i < container->track_count; i++)
         mem_free(mkv->tracks[i].prefix);
+    for (uint32_t i = 0; i < CONTAINER_MAX_TRACKS; i++)
+        mem_free(mkv->event_cues[i].items);
+    pthread_mutex_destroy(&mkv->lock);
     container_fini(container);
     mem_free(mkv);
 }
@@ -67,6 +70,9 @@ static const struct container_ops ops = {
     .span = mkv_span,
     .seek = mkv_seek,
     .cursor = mkv_cursor,
+    .events = mkv_events,
+    .event_chain = mkv_event_chain,
+    .font = mkv_font,
 };
 
 static void parse_info(struct opening *opening, struct ebml_span info)
@@ -92,6 +98,8 @@ static void note_seek(struct opening *opening, uint32_t id, uint64_t at)
 {
     if (id == MKV_CUES && opening->mkv->cues == 0)
         opening->mkv->cues = at;
+    else if (id == MKV_ATTACHMENTS)
+        opening->mkv->attachments = at;
     else if (id == MKV_TRACKS)
         opening->tracks_at = at;
     else if (id == MKV_INFO)
@@ -185,6 +193,8 @@ static enum err read_head_element(struct opening *opening, uint64_t *at)
         return err;
     if (header.id == MKV_CUES)
         mkv->cues = *at;
+    if (header.id == MKV_ATTACHMENTS)
+        mkv->attachments = *at;
     if (is_wanted(header.id))
         err = load_element(opening, header.id, *at);
     *at += header.header_size + header.size;
@@ -267,6 +277,7 @@ enum err mkv_open(struct reader *reader, struct container **out, struct why *why
     opening->mkv->base.ops = &ops;
     opening->mkv->base.kind = CONTAINER_MKV;
     opening->mkv->scale_ns = NS_PER_MS;
+    MUST(pthread_mutex_init(&opening->mkv->lock, NULL) == 0);
     opening->reader = reader;
     window_init(&opening->window, reader);
     enum err err = read_head(opening, why);

@@ -36,11 +36,12 @@ struct cue {
     uint64_t track;    /* TrackNumber */
     uint64_t cluster;  /* from the segment's data on */
     uint64_t relative; /* CueRelativePosition; 0 = not said */
+    uint64_t duration; /* CueDuration, ticks; UINT64_MAX = not said */
 };
 
 static struct cue read_positions(const struct ebml_element *positions, uint64_t time)
 {
-    struct cue cue = {.time = time, .cluster = UINT64_MAX};
+    struct cue cue = {.time = time, .cluster = UINT64_MAX, .duration = UINT64_MAX};
     struct ebml_element field;
     struct ebml_span fields = ebml_children(positions);
     while (ebml_next(&fields, &field)) {
@@ -50,6 +51,8 @@ static struct cue read_positions(const struct ebml_element *positions, uint64_t 
             cue.cluster = ebml_uint(&field, 0);
         else if (field.id == MKV_CUE_RELATIVE_POSITION)
             cue.relative = ebml_uint(&field, 0);
+        else if (field.id == MKV_CUE_DURATION)
+            cue.duration = ebml_uint(&field, UINT64_MAX);
     }
     return cue;
 }
@@ -148,6 +151,68 @@ static enum err load_cues(struct mkv *mkv, struct reader *reader, uint8_t **out,
     return err;
 }
 
+static int find_number(const struct mkv *mkv, uint64_t number)
+{
+    for (uint32_t i = 0; i < mkv->base.track_count; i++)
+        if (mkv->tracks[i].number == number)
+            return (int) i;
+    return -1;
+}
+
+static int compare_event_cues(const void *left, const void *right)
+{
+    const struct mkv_event_cue *a = left, *b = right;
+    if (a->ticks != b->ticks)
+        return a->ticks < b->ticks ? -1 : 1;
+    if (a->cluster != b->cluster)
+        return a->cluster < b->cluster ? -1 : 1;
+    return (a->relative > b->relative) - (a->relative < b->relative);
+}
+
+static void read_event_cues(struct mkv *mkv, struct ebml_span span)
+{
+    struct cue_walk walk = {.points = span};
+    struct cue cue;
+    while (next_cue(&walk, &cue)) {
+        int track = find_number(mkv, cue.track);
+        if (track < 0 || mkv->base.tracks[track].kind != PLAN_SUBTITLE ||
+            !cue_is_possible(mkv, &cue))
+            continue;
+        struct mkv_event_cues *cues = &mkv->event_cues[track];
+        mem_grow(cues->items, cues->count, cues->room);
+        cues->items[cues->count++] = (struct mkv_event_cue){
+            .ticks = (int64_t) cue.time,
+            .duration = cue.duration < INT32_MAX ? (int64_t) cue.duration : -1,
+            .cluster = mkv->segment + cue.cluster,
+            .relative = cue.relative,
+        };
+    }
+    for (uint32_t i = 0; i < mkv->base.track_count; i++)
+        if (mkv->event_cues[i].count > 1)
+            qsort(mkv->event_cues[i].items, mkv->event_cues[i].count,
+                  sizeof *mkv->event_cues[i].items, compare_event_cues);
+}
+
+enum err mkv_event_cues(struct mkv *mkv, struct reader *reader, uint32_t track,
+                        const struct mkv_event_cues **cues)
+{
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    size_t size = 0;
+    enum err err = OK;
+    pthread_mutex_lock(&mkv->lock);
+    if (!mkv->has_event_cues) {
+        err = load_cues(mkv, reader, &bytes, &size, NULL);
+        if (err == OK)
+            read_event_cues(mkv, (struct ebml_span){bytes, size});
+        if (err == ERR_NOT_FOUND)
+            err = OK;
+        mkv->has_event_cues = err == OK;
+    }
+    pthread_mutex_unlock(&mkv->lock);
+    *cues = &mkv->event_cues[track];
+    return err;
+}
+
 /* Looks for the key's packet in the cluster that the cue names. */
 static enum err check_key(struct mkv *mkv, struct reader *reader, uint32_t track,
                           const struct key *key, bool *is_true)
@@ -237,7 +302,7 @@ enum err mkv_scan(struct container *container, struct reader *reader, uint32_t t
     enum err err = mkv_cursor(container, reader, UINT64_C(1) << track, 0, &cursor);
     while (err == OK && (err = cursor->next(cursor, &packet)) == OK) {
         if (packet.is_key)
-            add_key(&keys, (struct key){packet.pts_ns, packet.pos, packet.offset, 0});
+            add_key(&keys, key_of_packet(&packet));
         if (progress != NULL)
             progress(ctx, fraction_at(mkv, packet.offset));
     }

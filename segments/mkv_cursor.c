@@ -41,6 +41,7 @@ struct mkv_cursor {
     uint64_t at, limit;
     uint64_t cluster, cluster_end; /* cluster_end 0: between clusters */
     int64_t cluster_ticks;         /* -1: not yet said */
+    uint64_t element;              /* of the frames that are being handed out */
     struct lacing lacing;
     struct window window;
 };
@@ -376,6 +377,7 @@ static enum err step_inside(struct mkv_cursor *cursor, const struct ebml_header 
         return ERR_BAD_MEDIA;
     if (header->size > end - data) /* cut off by the end of the film, or garbage in the middle */
         return end == cursor->mkv->segment_end ? ERR_NOT_FOUND : ERR_BAD_MEDIA;
+    cursor->element = cursor->at;
     enum err err = read_cluster_child(cursor, header, data);
     if (err == OK || err == ERR_AGAIN)
         cursor->at = data + header->size;
@@ -443,6 +445,11 @@ enum err mkv_cursor(struct container *container, struct reader *reader, uint64_t
     window_init(&cursor->window, reader);
     *out = &cursor->base;
     return OK;
+}
+
+uint64_t mkv_cursor_element(const struct cursor *cursor)
+{
+    return ((const struct mkv_cursor *) cursor)->element;
 }
 
 uint64_t mkv_cursor_at(const struct cursor *cursor)

@@ -15,6 +15,7 @@ enum {
     FLAG_DEFAULT = 0x88,
     FLAG_FORCED = 0x55AA,
     FLAG_HEARING_IMPAIRED = 0x55AB,
+    FLAG_VISUAL_IMPAIRED = 0x55AC,
     FLAG_COMMENTARY = 0x55AF,
     DEFAULT_DURATION = 0x23E383,
     TIMESTAMP_SCALE = 0x23314F,
@@ -29,6 +30,10 @@ enum {
     STEREO_MODE = 0x53B8,
     PIXEL_WIDTH = 0xB0,
     PIXEL_HEIGHT = 0xBA,
+    CROP_BOTTOM = 0x54AA,
+    CROP_TOP = 0x54BB,
+    CROP_LEFT = 0x54CC,
+    CROP_RIGHT = 0x54DD,
     DISPLAY_WIDTH = 0x54B0,
     DISPLAY_HEIGHT = 0x54BA,
     DISPLAY_UNIT = 0x54B2,
@@ -45,6 +50,9 @@ enum {
     SAMPLING_FREQUENCY = 0xB5,
     OUTPUT_SAMPLING_FREQUENCY = 0x78B5,
     CHANNELS = 0x9F,
+    ADDITION_MAPPING = 0x41E4,
+    ADDITION_TYPE = 0x41E7,
+    ADDITION_DATA = 0x41ED,
     ENCODINGS = 0x6D80,
     ENCODING = 0x6240,
     ENCODING_SCOPE = 0x5032,
@@ -67,9 +75,9 @@ enum { TYPE_VIDEO = 1, TYPE_AUDIO = 2, TYPE_SUBTITLE = 17, TYPE_METADATA = 33 };
 /* A TrackEntry as it is read, before its kind is known. */
 struct entry {
     uint64_t number, type, default_ns, delay_ns;
-    bool is_default, is_forced, is_sdh, is_commentary, has_bcp47;
+    bool is_default, is_forced, is_sdh, is_descriptive, is_commentary, has_bcp47;
     double time_scale;
-    struct ebml_element name, language, codec_id, codec_private, video, audio, encodings;
+    struct ebml_element name, language, codec_id, codec_private, video, audio, encodings, dolby;
 };
 
 static void read_flag(const struct ebml_element *element, bool *flag)
@@ -95,6 +103,9 @@ static void read_entry_field(struct entry *entry, const struct ebml_element *ele
     case FLAG_HEARING_IMPAIRED:
         read_flag(element, &entry->is_sdh);
         break;
+    case FLAG_VISUAL_IMPAIRED:
+        read_flag(element, &entry->is_descriptive);
+        break;
     case FLAG_COMMENTARY:
         read_flag(element, &entry->is_commentary);
         break;
@@ -110,6 +121,24 @@ static void read_entry_field(struct entry *entry, const struct ebml_element *ele
     default:
         break;
     }
+}
+
+/* BlockAdditionMapping (5.1.4.1.17): of those in use, Dolby Vision's two speak of the pictures
+ * themselves. */
+static void read_mapping(struct entry *entry, const struct ebml_element *mapping)
+{
+    enum { DVCC = 0x64766343, DVVC = 0x64767643 };
+    struct ebml_span span = ebml_children(mapping);
+    struct ebml_element field, data = {0};
+    uint64_t type = 0;
+    while (ebml_next(&span, &field)) {
+        if (field.id == ADDITION_TYPE)
+            type = ebml_uint(&field, 0);
+        else if (field.id == ADDITION_DATA)
+            data = field;
+    }
+    if (type == DVCC || type == DVVC)
+        entry->dolby = data;
 }
 
 static void read_entry_part(struct entry *entry, const struct ebml_element *element)
@@ -140,6 +169,9 @@ static void read_entry_part(struct entry *entry, const struct ebml_element *elem
         break;
     case ENCODINGS:
         entry->encodings = *element;
+        break;
+    case ADDITION_MAPPING:
+        read_mapping(entry, element);
         break;
     default:
         break;
@@ -202,6 +234,35 @@ static void widen_for_both_eyes(uint64_t mode, uint64_t *width, uint64_t *height
         *height *= 2;
 }
 
+struct crop {
+    uint64_t left, right, top, bottom;
+};
+
+static void read_crop(struct crop *crop, const struct ebml_element *field)
+{
+    if (field->id == CROP_LEFT)
+        crop->left = ebml_uint(field, 0);
+    else if (field->id == CROP_RIGHT)
+        crop->right = ebml_uint(field, 0);
+    else if (field->id == CROP_TOP)
+        crop->top = ebml_uint(field, 0);
+    else if (field->id == CROP_BOTTOM)
+        crop->bottom = ebml_uint(field, 0);
+}
+
+/* Display sizes are those of the picture that is left of the cropped one (5.1.4.1.28.12); mkvmerge
+ * leaves them at those of the whole one when it is told to crop, and means square pixels. */
+static void shape_pixels(struct plan_track *track, uint64_t display_width, uint64_t display_height)
+{
+    if (display_width == track->width && display_height == track->height)
+        display_width = display_height = 0;
+    uint64_t width = track->width - track->crop_left - track->crop_right;
+    uint64_t height = track->height - track->crop_top - track->crop_bottom;
+    display_width = display_width != 0 ? display_width : width;
+    display_height = display_height != 0 ? display_height : height;
+    container_set_sar(track, display_width * height, display_height * width);
+}
+
 /* Video (5.1.4.1.28). Display sizes in pixels (0), centimetres, inches or as a ratio (3) all give
  * the shape of a pixel; unit 4 says that nothing is known. */
 static void read_video(struct plan_track *track, const struct ebml_element *video)
@@ -209,6 +270,7 @@ static void read_video(struct plan_track *track, const struct ebml_element *vide
     struct ebml_element field;
     struct ebml_span span = ebml_children(video);
     uint64_t display_width = 0, display_height = 0, unit = 0, stereo = 0;
+    struct crop crop = {0};
     while (ebml_next(&span, &field)) {
         if (field.id == PIXEL_WIDTH)
             track->width = read_side(&field);
@@ -228,15 +290,13 @@ static void read_video(struct plan_track *track, const struct ebml_element *vide
             read_colour(track, &field);
         else if (field.id == PROJECTION)
             read_projection(track, &field);
+        read_crop(&crop, &field);
     }
+    container_set_crop(track, crop.left, crop.right, crop.top, crop.bottom);
     if (unit >= 4 || display_width > UINT32_MAX || display_height > UINT32_MAX)
         return;
     widen_for_both_eyes(stereo, &display_width, &display_height);
-    if (display_width == 0)
-        display_width = track->width;
-    if (display_height == 0)
-        display_height = track->height;
-    container_set_sar(track, display_width * track->height, display_height * track->width);
+    shape_pixels(track, display_width, display_height);
 }
 
 static uint32_t read_rate(const struct ebml_element *field)
@@ -306,6 +366,7 @@ static void read_encoding(struct mkv *mkv, uint32_t index, const struct ebml_ele
         take_prefix(own, &settings);
     } else {
         container_object(&mkv->base, index, "its packets are compressed in the Matroska file");
+        own->is_deflated = algorithm == 0 && scope == 1 && own->is_readable && own->prefix == NULL;
         own->is_readable = false;
     }
 }
@@ -379,6 +440,7 @@ static void add_track(struct mkv *mkv, const struct entry *entry, enum plan_kind
     track->is_forced = entry->is_forced;
     track->is_sdh = entry->is_sdh;
     track->is_commentary = entry->is_commentary;
+    track->is_descriptive = entry->is_descriptive;
     ebml_text(&entry->name, track->title, sizeof track->title);
     if (entry->language.data != NULL)
         container_set_language(track, (const char *) entry->language.data, entry->language.size);
@@ -386,12 +448,15 @@ static void add_track(struct mkv *mkv, const struct entry *entry, enum plan_kind
         container_set_language(track, "eng", 3); /* the default of 5.1.4.1.19 */
     read_codec(track, entry);
     own->number = entry->number;
+    own->is_old_webvtt =
+        entry->codec_id.size >= 8 && memcmp(entry->codec_id.data, "D_WEBVTT", 8) == 0;
     own->default_ns = entry->default_ns < NS_PER_S * 60 ? (int64_t) entry->default_ns : 0;
     own->delay_ns = entry->delay_ns < NS_PER_S * 60 ? (int64_t) entry->delay_ns : 0;
     read_encodings(mkv, index, &entry->encodings);
     if (!(fabs(entry->time_scale - 1.0) < 1e-6))
         container_object(&mkv->base, index, "its TrackTimestampScale is not 1");
     container_fill_from_extradata(&mkv->base, index);
+    container_set_dolby(track, entry->dolby.data, entry->dolby.size);
     if (track->rate > 0)
         own->frame_ns = container_scale(track->frame_size, NS_PER_S, track->rate);
     if (track->codec == CODEC_OPUS)

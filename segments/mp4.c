@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Opens an MP4 or QuickTime file: finds moov wherever it is, walks its boxes (ISO 14496-12 8) and
- * notes where the sample tables stand. Fragmented files are left to libavformat. */
+ * notes where the sample tables stand. */
 #include "segments/mp4.h"
 
 #include <stdio.h>
@@ -28,7 +28,9 @@ struct opening {
     struct mp4 *mp4;
     struct reader *reader;
     struct window window;
-    bool is_fragmented, is_compressed, has_moov, has_type;
+    bool is_headless;   /* fragments stand before moov */
+    bool has_fragments; /* moov says that there may be some */
+    bool is_compressed, has_moov, has_type;
     struct mp4_box moov;
     struct mp4_trak *traks; /* all of them, as libavformat counts streams */
     uint32_t trak_count, trak_room;
@@ -52,6 +54,8 @@ static const struct container_ops ops = {
     .span = mp4_span,
     .seek = mp4_seek,
     .cursor = mp4_cursor,
+    .events = mp4_events,
+    .sums = mp4_sums,
 };
 
 static enum err read_ftyp(struct opening *opening, const struct mp4_box *box)
@@ -150,7 +154,7 @@ static enum err read_moov(struct opening *opening)
             err = read_trak(opening, &box);
         else if (box.type == MP4_TYPE('u', 'd', 't', 'a'))
             err = read_udta(opening, &box);
-        opening->is_fragmented |= box.type == MP4_TYPE('m', 'v', 'e', 'x');
+        opening->has_fragments |= box.type == MP4_TYPE('m', 'v', 'e', 'x');
         opening->is_compressed |= box.type == MP4_TYPE('c', 'm', 'o', 'v');
         if (err != OK)
             return err;
@@ -194,7 +198,7 @@ static enum err find_moov(struct opening *opening)
         if (err != OK)
             return i == 0 ? err : mp4_forgive(err);
         opening->has_type |= is_top_level(box.type);
-        opening->is_fragmented |= box.type == MP4_TYPE('m', 'o', 'o', 'f');
+        opening->is_headless |= box.type == MP4_TYPE('m', 'o', 'o', 'f');
         opening->has_moov = box.type == MP4_TYPE('m', 'o', 'o', 'v');
         opening->moov = box;
     }
@@ -257,7 +261,7 @@ static void check_samples(struct mp4 *mp4, uint32_t index)
         container_object(&mp4->base, index, "its sample tables cannot be used");
 }
 
-static enum err add_track(struct opening *opening, const struct mp4_trak *trak)
+static enum err add_track(struct opening *opening, struct mp4_trak *trak)
 {
     struct mp4 *mp4 = opening->mp4;
     enum plan_kind kind;
@@ -265,7 +269,9 @@ static enum err add_track(struct opening *opening, const struct mp4_trak *trak)
     if (!find_kind(trak->handler, &kind))
         return OK;
     if (is_chapters && kind == PLAN_SUBTITLE) {
+        mp4_free_tables(&mp4->chapter_track);
         mp4->chapter_track = trak->own;
+        trak->is_listed = true;
         return OK;
     }
     struct plan_track *track = container_add_track(&mp4->base, kind);
@@ -273,9 +279,12 @@ static enum err add_track(struct opening *opening, const struct mp4_trak *trak)
         return OK;
     uint32_t index = mp4->base.track_count - 1;
     mp4->tracks[index] = trak->own;
+    trak->is_listed = true;
     track->container_id = trak->own.id;
     track->stream_index = trak->stream_index;
     track->is_default = trak->is_enabled;
+    track->is_descriptive = trak->is_descriptive;
+    track->is_commentary = trak->is_commentary;
     track->is_cover = kind == PLAN_VIDEO && is_chapters;
     memcpy(track->title, trak->name, sizeof track->title);
     container_set_language(track, trak->language, strlen(trak->language));
@@ -297,16 +306,22 @@ static enum err read_file(struct opening *opening, struct why *why)
     enum err err = find_moov(opening);
     if (err != OK)
         return err;
-    if (opening->is_fragmented)
-        return why_set(why, ERR_NOT_FOUND, NULL, "fragmented");
+    if (opening->is_headless)
+        return why_set(why, ERR_NOT_FOUND, NULL, "fragments before the index");
     if (!opening->has_moov)
         return why_set(why, ERR_BAD_MEDIA, NULL, "the MP4 file has no index (moov)");
     err = read_moov(opening);
     if (err != OK)
         return err;
-    if (opening->is_fragmented || opening->is_compressed)
-        return why_set(why, ERR_NOT_FOUND, NULL, "%s",
-                       opening->is_fragmented ? "fragmented" : "compressed index");
+    if (opening->is_compressed)
+        return why_set(why, ERR_NOT_FOUND, NULL, "compressed index");
+    if (opening->has_fragments)
+        err = mp4_read_fragments(&opening->window, &opening->moov, opening->traks,
+                                 opening->trak_count);
+    if (err == ERR_NOT_FOUND)
+        return why_set(why, err, NULL, "fragments that cannot be followed");
+    if (err != OK)
+        return err;
     for (uint32_t i = 0; i < opening->trak_count && err == OK; i++)
         err = add_track(opening, &opening->traks[i]);
     if (err == OK && opening->mp4->base.track_count == 0)
@@ -327,6 +342,9 @@ enum err mp4_open(struct reader *reader, struct container **out, struct why *why
     opening->reader = reader;
     window_init(&opening->window, reader);
     enum err err = read_file(opening, why);
+    for (uint32_t i = 0; i < opening->trak_count; i++)
+        if (!opening->traks[i].is_listed)
+            mp4_free_tables(&opening->traks[i].own);
     mem_free(opening->traks);
     if (err != OK) {
         close_mp4(&mp4->base);

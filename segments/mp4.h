@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Inside of the MP4/QuickTime reader (ISO 14496-12): what its files share. mp4.c opens, mp4_trak.c
  * reads what is below a trak, mp4_entry.c sample entries, mp4_tables.c walks sample tables,
- * mp4_edits.c resolves edit lists, mp4_cursor.c answers.
+ * mp4_edits.c resolves edit lists, mp4_fragments.c makes tables of fragments, mp4_cursor.c answers,
+ * mp4_events.c reads subtitles.
  * Tables stay as the file has them, big-endian, and are walked; every 64th step is kept, so that any
  * sample is found by a binary search and at most 63 steps. */
 #pragma once
@@ -37,12 +38,14 @@ struct mp4_walk {
     uint32_t ctts_at, ctts_left;
     uint32_t stss_at;
     uint32_t stsc_at, chunk, chunk_left;
+    bool has_place; /* whether `offset` is told */
     int64_t dts;
     uint64_t offset;
+    uint64_t bytes; /* of all samples before */
 };
 
 struct mp4_sample {
-    uint64_t offset;
+    uint64_t offset;  /* of a walk that has its place */
     int64_t dts, cts; /* in ticks of the track, edits not applied */
     uint32_t size, duration;
     bool is_key;
@@ -60,6 +63,7 @@ struct mp4_track {
     /* fixed after open */
     uint32_t id, timescale;
     uint64_t duration;
+    int64_t first_dts; /* of fragmented films; else 0 */
     struct mp4_table stts, ctts, stss, stsc, stsz, stco;
     uint8_t size_bits, chunk_bytes; /* an entry of stsz/stz2, of stco/co64 */
     bool has_stss, is_readable;
@@ -87,10 +91,11 @@ struct mp4_trak {
     struct mp4_track own;
     uint32_t handler, stream_index, tkhd_width, tkhd_height;
     int32_t matrix[4];
-    bool is_enabled;
+    bool is_enabled, is_descriptive, is_commentary;
     char language[24], name[160];
     struct mp4_box stsd, dref;
     bool has_stsd, has_dref;
+    bool is_listed; /* `own` is the film's now, its tables with it */
 };
 
 struct mp4 {
@@ -115,13 +120,26 @@ MUST_CHECK enum err mp4_read_trak(struct window *window, const struct mp4_box *b
 MUST_CHECK enum err mp4_read_entry(struct mp4 *mp4, struct window *window,
                                    const struct mp4_trak *trak, uint32_t index);
 
-/* Loads the tables at first use, resolves edits. BAD_MEDIA: they do not fit the file. */
+/* Makes the sample tables of a fragmented film, whose moov is this, out of its fragments. NOT_FOUND:
+ * they are not of a kind that tables can say. Reads headers of the whole film. */
+MUST_CHECK enum err mp4_read_fragments(struct window *window, const struct mp4_box *moov,
+                                       struct mp4_trak *traks, uint32_t count);
+
+/* Loads the tables at first use, resolves edits; of other tracks than pictures all but the places of
+ * chunks, which are the most of them. BAD_MEDIA: they do not fit the file. */
 MUST_CHECK enum err mp4_load(struct mp4 *mp4, struct reader *reader, struct mp4_track *track,
                              bool is_video);
+/* The places too; then a walk can be placed. */
+MUST_CHECK enum err mp4_load_places(struct mp4 *mp4, struct reader *reader, struct mp4_track *track,
+                                    bool is_video);
 void mp4_free_tables(struct mp4_track *track);
 void mp4_walk_start(const struct mp4_track *track, struct mp4_walk *walk);
 /* The next sample, false at the end. */
 bool mp4_walk_next(const struct mp4_track *track, struct mp4_walk *walk, struct mp4_sample *out);
+/* From here on the samples of this walk have offsets. */
+void mp4_walk_place(const struct mp4_track *track, struct mp4_walk *walk);
+/* Passes over some samples, if any, that are all due before `dts`; of a track that is loaded and has samples. */
+void mp4_walk_near(const struct mp4_track *track, int64_t dts, struct mp4_walk *walk);
 /* So that the next sample is `sample`. The track is loaded. */
 void mp4_walk_to(const struct mp4_track *track, uint32_t sample, struct mp4_walk *walk);
 /* The last sample whose dts is at or before `dts`; 0 when none is. */
@@ -178,3 +196,9 @@ enum err mp4_seek(struct container *container, struct reader *reader, uint32_t t
                   int64_t time_ns, uint64_t *pos);
 enum err mp4_cursor(struct container *container, struct reader *reader, uint64_t tracks,
                     uint64_t pos, struct cursor **out);
+enum err mp4_events(struct container *container, struct reader *reader, uint32_t track,
+                    int64_t from_ns, int64_t to_ns, bool *by_walk, container_event_fn *fn,
+                    void *ctx);
+enum err mp4_sums(struct container *container, struct reader *reader, uint32_t track,
+                  const int64_t *times_ns, const uint64_t *places, size_t count,
+                  struct packet_sum *out);

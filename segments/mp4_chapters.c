@@ -32,13 +32,14 @@ enum err mp4_read_chapter_track(struct mp4 *mp4, struct reader *reader)
     struct mp4_walk walk;
     if (track->sample_count == 0 || track->sample_count > MAX_NAMES)
         return OK;
-    enum err err = mp4_load(mp4, reader, track, false);
+    enum err err = mp4_load_places(mp4, reader, track, false);
     if (err != OK)
         return err == ERR_BAD_MEDIA ? OK : err;
     CLEANUP(mem_free_at) struct window *window = mem_new(struct window);
     window_init(window, reader);
     mp4->base.chapter_count = 0; /* these say the same as chpl, better */
     mp4_walk_to(track, track->first_sample, &walk);
+    mp4_walk_place(track, &walk);
     while (err == OK && walk.sample < track->end_sample && mp4_walk_next(track, &walk, &sample))
         err = read_name(mp4, window, track, &sample);
     return err;

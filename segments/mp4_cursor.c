@@ -26,8 +26,10 @@ static void add_key(struct key_list *list, const struct mp4_track *track, const 
         key->size > list->file - key->offset)
         return;
     mem_grow(list->items, list->count, list->room);
-    list->items[list->count++] =
-        (struct key){mp4_pts_ns(track, key->cts), key->sample, key->offset, 0};
+    list->items[list->count++] = (struct key){.pts_ns = mp4_pts_ns(track, key->cts),
+                                              .pos = key->sample,
+                                              .offset = key->offset,
+                                              .size = key->size};
 }
 
 /* Where every sample is a key. */
@@ -155,6 +157,56 @@ enum err mp4_seek(struct container *container, struct reader *reader, uint32_t i
     return err;
 }
 
+/* So that the next sample is the first, from the stop `at` on, that is presented at or after `time_ns`. */
+static void walk_to_time(const struct mp4_track *track, uint32_t *at, int64_t time_ns,
+                         struct mp4_walk *walk)
+{
+    /* a tick less, for its rounding */
+    int64_t cts = container_scale(time_ns, track->timescale, NS_PER_S) - track->shift - 1;
+    struct mp4_walk next;
+    struct mp4_sample sample;
+    while (*at + 1 < track->stop_count && track->stops[*at + 1].dts <= cts)
+        (*at)++;
+    next = track->stops[*at];
+    mp4_walk_near(track, cts, &next);
+    *walk = next;
+    while (mp4_walk_next(track, &next, &sample) &&
+           (sample.cts < cts || mp4_pts_ns(track, sample.cts) < time_ns))
+        *walk = next;
+}
+
+/* Of sound and other tracks whose packets are presented in the order of the file by time; of pictures by
+ * place. */
+enum err mp4_sums(struct container *container, struct reader *reader, uint32_t index,
+                  const int64_t *times_ns, const uint64_t *places, size_t count,
+                  struct packet_sum *out)
+{
+    const struct mp4_track *track = &mp4_of(container)->tracks[index];
+    struct mp4_walk first;
+    struct mp4_walk walk;
+    uint32_t at = 0;
+    enum err err = load(container, reader, index);
+    if (err == ERR_BAD_MEDIA || (err == OK && track->stop_count == 0))
+        return ERR_NOT_FOUND;
+    if (err != OK)
+        return err;
+    mp4_walk_to(track, track->first_sample, &first);
+    for (size_t i = 0; i < count; i++) {
+        if (times_ns != NULL)
+            walk_to_time(track, &at, times_ns[i], &walk);
+        else
+            mp4_walk_to(track,
+                        places[i] < track->end_sample ? (uint32_t) places[i] : track->end_sample,
+                        &walk);
+        if (walk.sample > track->end_sample)
+            mp4_walk_to(track, track->end_sample, &walk);
+        bool is_past = walk.sample > first.sample;
+        out[i].bytes = is_past ? walk.bytes - first.bytes : 0;
+        out[i].packets = is_past ? walk.sample - first.sample : 0;
+    }
+    return OK;
+}
+
 /* One track of a cursor: its next sample is looked at before it is handed out. */
 struct lane {
     uint32_t index;
@@ -224,6 +276,7 @@ static void place_lanes(struct mp4_cursor *cursor, uint64_t pos)
         else if (i > 0 && pos > 0)
             sample = find_time(track, container->tracks[lane->index].kind == PLAN_VIDEO, time_ns);
         mp4_walk_to(track, sample, &lane->walk);
+        mp4_walk_place(track, &lane->walk);
         advance(cursor, lane);
         if (i == 0)
             time_ns = lane->has_sample ? mp4_pts_ns(track, lane->sample.cts) : TIME_LIMIT_NS;
@@ -242,7 +295,8 @@ enum err mp4_cursor(struct container *container, struct reader *reader, uint64_t
     for (uint32_t i = 0; i < container->track_count; i++) {
         if ((tracks >> i & 1) == 0 || !mp4->tracks[i].is_readable)
             continue;
-        enum err err = load(container, reader, i);
+        enum err err =
+            mp4_load_places(mp4, reader, &mp4->tracks[i], container->tracks[i].kind == PLAN_VIDEO);
         if (err != OK && err != ERR_BAD_MEDIA) {
             mem_free(cursor);
             return err;

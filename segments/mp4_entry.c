@@ -78,6 +78,8 @@ static const char *name_object_type(uint8_t type)
         return "opus";
     case 0xDD:
         return "vorbis";
+    case 0xE0:
+        return "dvd_subtitle";
     default:
         return NULL;
     }
@@ -224,7 +226,33 @@ static void read_colr(struct plan_track *track, struct mp4_bytes body)
         track->is_full_range = (body.at[10] & 0x80) != 0;
 }
 
-static void read_video_part(struct plan_track *track, const struct mp4_part *part)
+/* A rational of 32 bit parts as a whole number, rounded; false: none, or beyond a picture. */
+static bool read_ratio(const uint8_t *at, int64_t *out)
+{
+    int64_t num = (int32_t) mp4_u32(at), den = mp4_u32(at + 4);
+    if (den == 0)
+        return false;
+    *out = (2 * num + (num < 0 ? -den : den)) / (2 * den);
+    return *out > -0x10000 && *out < 0x10000;
+}
+
+/* CleanApertureBox (ISO 14496-12 12.1.4): width, height, and how far its centre lies from the
+ * picture's. */
+static void read_clap(struct plan_track *track, struct mp4_bytes body)
+{
+    int64_t width, height, x, y;
+    if (body.left < 32 || !read_ratio(body.at, &width) || !read_ratio(body.at + 8, &height) ||
+        !read_ratio(body.at + 16, &x) || !read_ratio(body.at + 24, &y))
+        return;
+    int64_t across = track->width - width, down = track->height - height;
+    int64_t left = across / 2 + x, top = down / 2 + y;
+    if (left >= 0 && top >= 0 && across - left >= 0 && down - top >= 0)
+        container_set_crop(track, (uint64_t) left, (uint64_t) (across - left), (uint64_t) top,
+                           (uint64_t) (down - top));
+}
+
+static void read_video_part(struct plan_track *track, const struct mp4_part *part,
+                            struct mp4_bytes *dolby)
 {
     const struct mp4_bytes *body = &part->body;
     switch (part->type) {
@@ -243,6 +271,14 @@ static void read_video_part(struct plan_track *track, const struct mp4_part *par
     case MP4_TYPE('p', 'a', 's', 'p'):
         if (body->left >= 8)
             container_set_sar(track, mp4_u32(body->at), mp4_u32(body->at + 4));
+        break;
+    case MP4_TYPE('c', 'l', 'a', 'p'):
+        read_clap(track, *body);
+        break;
+    case MP4_TYPE('d', 'v', 'c', 'C'):
+    case MP4_TYPE('d', 'v', 'v', 'C'):
+    case MP4_TYPE('d', 'v', 'w', 'C'):
+        *dolby = *body;
         break;
     case MP4_TYPE('f', 'i', 'e', 'l'):
         track->is_interlaced = body->left >= 1 && body->at[0] == 2;
@@ -320,7 +356,8 @@ static void read_audio_entry(const struct mp4 *mp4, struct plan_track *track,
 }
 
 /* A VisualSampleEntry behind its 8 common bytes. */
-static void read_video_entry(struct plan_track *track, struct mp4_bytes entry)
+static void read_video_entry(struct plan_track *track, struct mp4_bytes entry,
+                             struct mp4_bytes *dolby)
 {
     struct mp4_part part;
     if (entry.left < 70)
@@ -329,7 +366,20 @@ static void read_video_entry(struct plan_track *track, struct mp4_bytes entry)
     track->height = mp4_u16(entry.at + 18);
     drop(&entry, 70);
     while (mp4_next_part(&entry, &part))
-        read_video_part(track, &part);
+        read_video_part(track, &part, dolby);
+}
+
+/* An MpegSampleEntry (ISO 14496-14 5.6), behind its 8 common bytes: of subtitles, the pictures of a DVD
+ * with its palette. */
+static void read_subpicture_entry(struct plan_track *track, const struct mp4_trak *trak,
+                                  struct mp4_bytes entry)
+{
+    struct mp4_part part;
+    track->width = trak->tkhd_width <= UINT16_MAX ? trak->tkhd_width : 0;
+    track->height = trak->tkhd_height <= UINT16_MAX ? trak->tkhd_height : 0;
+    while (mp4_next_part(&entry, &part))
+        if (part.type == MP4_TYPE('e', 's', 'd', 's'))
+            read_esds(track, part.body);
 }
 
 /* encv, enca: what it would be without the encryption (ISO 14496-12 8.12.2). */
@@ -364,7 +414,7 @@ static void read_entry(struct mp4 *mp4, const struct mp4_trak *trak, uint32_t in
     struct plan_track *track = &mp4->base.tracks[index];
     uint32_t type = entry->type;
     char fallback[5];
-    struct mp4_bytes body = entry->body;
+    struct mp4_bytes body = entry->body, dolby = {0};
     drop(&body, 8);
     if (is_encrypted(type)) {
         snprintf(track->refused, sizeof track->refused, "the track is encrypted");
@@ -376,9 +426,12 @@ static void read_entry(struct mp4 *mp4, const struct mp4_trak *trak, uint32_t in
     if (track->kind == PLAN_AUDIO)
         read_audio_entry(mp4, track, body, stsd_version);
     else if (track->kind == PLAN_VIDEO)
-        read_video_entry(track, body);
+        read_video_entry(track, body, &dolby);
+    else if (type == MP4_TYPE('m', 'p', '4', 's'))
+        read_subpicture_entry(track, trak, body);
     guess_sar(track, trak);
     container_fill_from_extradata(&mp4->base, index);
+    container_set_dolby(track, dolby.at, dolby.left);
 }
 
 /* True when the data reference says: in this file (8.7.2). No other file is ever opened. */

@@ -11,13 +11,13 @@
 /* Composition offsets beyond are damage; libavformat passes them over too. */
 #define CTTS_LIMIT (1 << 28)
 
-static uint32_t entry_at(const struct mp4_table *table, uint32_t index, unsigned width,
-                         unsigned field)
+static inline uint32_t entry_at(const struct mp4_table *table, uint32_t index, unsigned width,
+                                unsigned field)
 {
     return mp4_u32(table->bytes + (size_t) index * width + field);
 }
 
-static uint32_t size_of(const struct mp4_track *track, uint32_t sample)
+static inline uint32_t size_of(const struct mp4_track *track, uint32_t sample)
 {
     if (track->fixed_size != 0)
         return track->fixed_size;
@@ -31,17 +31,25 @@ static uint32_t size_of(const struct mp4_track *track, uint32_t sample)
     return sample % 2 == 0 ? bytes[sample / 2] >> 4 : bytes[sample / 2] & 0xF;
 }
 
+static inline uint64_t place_of(const struct mp4_track *track, uint32_t chunk)
+{
+    const uint8_t *at = track->stco.bytes + (size_t) chunk * track->chunk_bytes;
+    return track->chunk_bytes == 8 ? mp4_u64(at) : mp4_u32(at);
+}
+
+/* Of a step that is taken for each sample of a film. */
+#define STEP static inline __attribute__((always_inline))
+
 /* Moves to the next chunk that holds samples; false: there is none. `chunk` counts from 0 and is
  * the one after the current. */
-static bool next_chunk(const struct mp4_track *track, struct mp4_walk *walk)
+STEP bool next_chunk(const struct mp4_track *track, struct mp4_walk *walk)
 {
     while (walk->chunk < track->stco.count) {
         uint32_t number = walk->chunk + 1; /* first_chunk counts from 1 */
         while (walk->stsc_at + 1 < track->stsc.count &&
                entry_at(&track->stsc, walk->stsc_at + 1, 12, 0) <= number)
             walk->stsc_at++;
-        const uint8_t *at = track->stco.bytes + (size_t) walk->chunk * track->chunk_bytes;
-        walk->offset = track->chunk_bytes == 8 ? mp4_u64(at) : mp4_u32(at);
+        walk->offset = walk->has_place ? place_of(track, walk->chunk) : 0;
         walk->chunk_left = entry_at(&track->stsc, walk->stsc_at, 12, 4);
         walk->chunk++;
         if (walk->chunk_left > 0)
@@ -52,7 +60,7 @@ static bool next_chunk(const struct mp4_track *track, struct mp4_walk *walk)
 
 void mp4_walk_start(const struct mp4_track *track, struct mp4_walk *walk)
 {
-    *walk = (struct mp4_walk){0};
+    *walk = (struct mp4_walk){.dts = track->first_dts};
     if (track->stts.count > 0)
         walk->stts_left = entry_at(&track->stts, 0, 8, 0);
     if (track->ctts.count > 0)
@@ -60,7 +68,7 @@ void mp4_walk_start(const struct mp4_track *track, struct mp4_walk *walk)
 }
 
 /* What the sample lasts; the last delta goes on where the table is too short. */
-static uint32_t take_delta(const struct mp4_track *track, struct mp4_walk *walk)
+STEP uint32_t take_delta(const struct mp4_track *track, struct mp4_walk *walk)
 {
     while (walk->stts_left == 0 && walk->stts_at + 1 < track->stts.count)
         walk->stts_left = entry_at(&track->stts, ++walk->stts_at, 8, 0);
@@ -71,7 +79,7 @@ static uint32_t take_delta(const struct mp4_track *track, struct mp4_walk *walk)
 }
 
 /* Signed in both versions, as writers do (8.6.1.3). */
-static int32_t take_composition(const struct mp4_track *track, struct mp4_walk *walk)
+STEP int32_t take_composition(const struct mp4_track *track, struct mp4_walk *walk)
 {
     if (track->ctts.count == 0)
         return 0;
@@ -84,7 +92,7 @@ static int32_t take_composition(const struct mp4_track *track, struct mp4_walk *
     return offset < CTTS_LIMIT && offset > -CTTS_LIMIT ? offset : 0;
 }
 
-static bool take_key(const struct mp4_track *track, struct mp4_walk *walk)
+STEP bool take_key(const struct mp4_track *track, struct mp4_walk *walk)
 {
     uint32_t number = walk->sample + 1; /* sample_number counts from 1 */
     if (!track->has_stss)
@@ -96,7 +104,7 @@ static bool take_key(const struct mp4_track *track, struct mp4_walk *walk)
            entry_at(&track->stss, walk->stss_at, 4, 0) == number;
 }
 
-bool mp4_walk_next(const struct mp4_track *track, struct mp4_walk *walk, struct mp4_sample *out)
+STEP bool step(const struct mp4_track *track, struct mp4_walk *walk, struct mp4_sample *out)
 {
     if (walk->sample >= track->sample_count || (walk->chunk_left == 0 && !next_chunk(track, walk)))
         return false;
@@ -110,9 +118,15 @@ bool mp4_walk_next(const struct mp4_track *track, struct mp4_walk *walk, struct 
         return false;
     walk->dts += out->duration;
     walk->offset += out->size;
+    walk->bytes += out->size;
     walk->chunk_left--;
     walk->sample++;
     return true;
+}
+
+bool mp4_walk_next(const struct mp4_track *track, struct mp4_walk *walk, struct mp4_sample *out)
+{
+    return step(track, walk, out);
 }
 
 void mp4_walk_to(const struct mp4_track *track, uint32_t sample, struct mp4_walk *walk)
@@ -183,15 +197,118 @@ static enum err load_tables(struct reader *reader, struct mp4_track *track)
         err = load_table(reader, &track->stsc, 96);
     if (err == OK && track->fixed_size == 0)
         err = load_table(reader, &track->stsz, track->size_bits);
-    if (err == OK)
-        err = load_table(reader, &track->stco, track->chunk_bytes * UINT64_C(8));
     return err;
+}
+
+static enum err load_places(struct reader *reader, struct mp4_track *track)
+{
+    return load_table(reader, &track->stco, track->chunk_bytes * UINT64_C(8));
+}
+
+static uint64_t sum_sizes(const struct mp4_track *track, uint32_t sample, uint32_t count)
+{
+    uint64_t sum = 0;
+    if (track->fixed_size != 0)
+        return (uint64_t) track->fixed_size * count;
+    for (uint32_t i = 0; i < count; i++)
+        sum += size_of(track, sample + i);
+    return sum;
+}
+
+void mp4_walk_place(const struct mp4_track *track, struct mp4_walk *walk)
+{
+    if (walk->has_place)
+        return;
+    walk->has_place = true;
+    if (walk->chunk_left == 0) /* the next chunk says it */
+        return;
+    uint32_t each = entry_at(&track->stsc, walk->stsc_at, 12, 4);
+    uint32_t passed = each - walk->chunk_left;
+    walk->offset =
+        place_of(track, walk->chunk - 1) + sum_sizes(track, walk->sample - passed, passed);
+}
+
+/* Passes `count` samples over, chunk by chunk and run of chunks by run, as next_chunk would. */
+static bool skip_chunks(const struct mp4_track *track, struct mp4_walk *walk, uint32_t count)
+{
+    while (count > walk->chunk_left) {
+        count -= walk->chunk_left;
+        walk->sample += walk->chunk_left;
+        walk->chunk_left = 0;
+        if (walk->chunk >= track->stco.count)
+            return false;
+        while (walk->stsc_at + 1 < track->stsc.count &&
+               entry_at(&track->stsc, walk->stsc_at + 1, 12, 0) <= walk->chunk + 1)
+            walk->stsc_at++;
+        uint32_t each = entry_at(&track->stsc, walk->stsc_at, 12, 4);
+        uint32_t run = track->stco.count - walk->chunk;
+        if (walk->stsc_at + 1 < track->stsc.count) {
+            uint32_t next = entry_at(&track->stsc, walk->stsc_at + 1, 12, 0) - 1 - walk->chunk;
+            run = next < run ? next : run;
+        }
+        uint32_t whole = each == 0 ? run : (count - 1) / each;
+        whole = whole < run ? whole : run;
+        walk->chunk += whole;
+        walk->sample += whole * each;
+        count -= whole * each;
+        if (whole < run && !next_chunk(track, walk))
+            return false;
+    }
+    uint64_t bytes = sum_sizes(track, walk->sample, count);
+    if (walk->offset > INT64_MAX / 2)
+        return false;
+    walk->offset += bytes;
+    walk->sample += count;
+    walk->chunk_left -= count;
+    return true;
+}
+
+/* As `count` steps of mp4_walk_next, of a track whose samples are all keys, shown as they are decoded, and
+ * here all as long. False, and nothing is changed: these are not, or the tables end. */
+static bool skip_alike(const struct mp4_track *track, struct mp4_walk *walk, uint32_t count)
+{
+    struct mp4_walk next = *walk;
+    if (track->ctts.count > 0 || track->has_stss || walk->stts_left < count ||
+        track->sample_count - walk->sample < count || !skip_chunks(track, &next, count))
+        return false;
+    uint32_t delta = entry_at(&track->stts, walk->stts_at, 8, 4);
+    next.dts += (int64_t) (delta <= INT32_MAX ? delta : 1) * count;
+    next.stts_left -= count;
+    next.bytes += sum_sizes(track, walk->sample, count);
+    *walk = next;
+    return true;
+}
+
+void mp4_walk_near(const struct mp4_track *track, int64_t dts, struct mp4_walk *walk)
+{
+    int64_t delta = entry_at(&track->stts, walk->stts_at, 8, 4), count;
+    if (delta == 0 || delta > INT32_MAX || dts <= walk->dts)
+        return;
+    count = (dts - walk->dts) / delta - 1;
+    if (count > walk->stts_left)
+        count = walk->stts_left;
+    if (count > 0)
+        (void) skip_alike(track, walk, (uint32_t) count);
+}
+
+/* Sound is most of all samples: where the edits say nothing of the next ones, they are not looked at one
+ * by one. */
+static bool skip_stop(const struct mp4_track *track, struct mp4_walk *walk, struct mp4_cut *cut)
+{
+    struct mp4_walk next = *walk;
+    if (!cut->has_shown || walk->dts <= cut->start || !skip_alike(track, &next, MP4_STOP_EVERY) ||
+        next.dts >= cut->end)
+        return false;
+    *walk = next;
+    cut->last = next.sample - 1;
+    return true;
 }
 
 /* One walk over all samples: keeps every 64th place and all keys, finds out what the edits leave,
  * and how many samples there really are. */
-static void walk_once(struct mp4_track *track, struct mp4_cut *cut)
+static void walk_once(struct mp4_track *track, bool has_places, struct mp4_cut *cut)
 {
+    const struct mp4_track tables = *track; /* what is written below may not seem to change them */
     struct mp4_walk walk;
     struct mp4_sample sample;
     uint32_t room = track->sample_count / MP4_STOP_EVERY + 1;
@@ -199,11 +316,14 @@ static void walk_once(struct mp4_track *track, struct mp4_cut *cut)
     if (track->has_stss)
         track->keys = mem_new_array(struct mp4_key, track->stss.count + 1);
     mp4_walk_start(track, &walk);
+    walk.has_place = has_places;
     for (;;) {
         if (walk.sample % MP4_STOP_EVERY == 0 && track->stop_count < room)
             track->stops[track->stop_count++] = walk;
+        if (walk.sample % MP4_STOP_EVERY == 0 && skip_stop(&tables, &walk, cut))
+            continue;
         uint32_t number = walk.sample;
-        if (!mp4_walk_next(track, &walk, &sample))
+        if (!step(&tables, &walk, &sample))
             break;
         if (sample.is_key && track->has_stss && track->key_count < track->stss.count)
             track->keys[track->key_count++] =
@@ -226,11 +346,13 @@ static enum err load_once(struct mp4 *mp4, struct reader *reader, struct mp4_tra
                           bool is_video)
 {
     enum err err = load_tables(reader, track);
+    if (err == OK && is_video)
+        err = load_places(reader, track);
     if (err != OK)
         return err;
     struct mp4_cut cut;
     mp4_cut_begin(mp4, track, &cut);
-    walk_once(track, &cut);
+    walk_once(track, is_video, &cut);
     const char *objection = mp4_resolve_edits(track, &cut, is_video);
     if (track->has_many_entries && !has_one_description(track))
         objection = "its decoder configuration changes on the way";
@@ -248,6 +370,18 @@ enum err mp4_load(struct mp4 *mp4, struct reader *reader, struct mp4_track *trac
         track->is_loaded = track->load_result == OK || track->load_result == ERR_BAD_MEDIA;
     }
     enum err err = track->load_result;
+    pthread_mutex_unlock(&mp4->lock);
+    return err;
+}
+
+enum err mp4_load_places(struct mp4 *mp4, struct reader *reader, struct mp4_track *track,
+                         bool is_video)
+{
+    enum err err = mp4_load(mp4, reader, track, is_video);
+    if (err != OK)
+        return err;
+    pthread_mutex_lock(&mp4->lock);
+    err = load_places(reader, track);
     pthread_mutex_unlock(&mp4->lock);
     return err;
 }

@@ -182,6 +182,26 @@ static enum err read_name(struct window *window, struct mp4_trak *trak, const st
     return mp4_forgive(err);
 }
 
+/* What the track is for: `kind` (ISO 14496-12 8.10.4; the roles of ISO 23009-1 5.8.5.5 and of HTML), and
+ * QuickTime's `tagc`, in which Apple writes its characteristics. */
+static enum err read_purpose(struct window *window, struct mp4_trak *trak,
+                             const struct mp4_box *box)
+{
+    static const char *const descriptive[] = {"describes-video", "description", "main-desc"};
+    static const char *const commentary[] = {"commentary", "auxiliary-content"};
+    const uint8_t *at;
+    size_t got = 0;
+    uint64_t size = box->end - box->data;
+    if (size == 0)
+        return OK;
+    enum err err = window_peek(window, box->data, size < 256 ? (size_t) size : 256, &at, &got);
+    for (size_t i = 0; err == OK && i < sizeof descriptive / sizeof *descriptive; i++)
+        trak->is_descriptive |= memmem(at, got, descriptive[i], strlen(descriptive[i])) != NULL;
+    for (size_t i = 0; err == OK && i < sizeof commentary / sizeof *commentary; i++)
+        trak->is_commentary |= memmem(at, got, commentary[i], strlen(commentary[i])) != NULL;
+    return mp4_forgive(err);
+}
+
 /* tref/chap (QuickTime): the track that holds our chapters. */
 static enum err read_chap(struct window *window, struct mp4_trak *trak, const struct mp4_box *box)
 {
@@ -219,6 +239,9 @@ static enum err read_trak_box(struct window *window, struct mp4_trak *trak,
         return read_edits(window, trak, box);
     case MP4_TYPE('n', 'a', 'm', 'e'):
         return read_name(window, trak, box);
+    case MP4_TYPE('k', 'i', 'n', 'd'):
+    case MP4_TYPE('t', 'a', 'g', 'c'):
+        return read_purpose(window, trak, box);
     case MP4_TYPE('c', 'h', 'a', 'p'):
         return read_chap(window, trak, box);
     case MP4_TYPE('d', 'r', 'e', 'f'):

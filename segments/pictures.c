@@ -161,7 +161,7 @@ static void forget(struct pictures *pictures)
 static enum err try_from(struct pictures *pictures, int64_t ns, int64_t slot, bool hurry)
 {
     forget(pictures);
-    enum err err = decoder_seek(pictures->decoder, ns);
+    enum err err = decoder_seek(pictures->decoder, ns, end_of_slot(pictures, slot));
     if (err != OK)
         return err;
     int64_t exact_ns = end_of_slot(pictures, slot) - HURRY_SPARES_NS;

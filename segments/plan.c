@@ -3,6 +3,7 @@
  * sums of rounded durations drift, positions rounded one by one do not. */
 #include "segments/plan.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -40,6 +41,8 @@ void plan_free(struct plan **plan)
     mem_free(p->copy_cuts);
     mem_free(p->copy_pos);
     mem_free(p->cuts);
+    mem_free(p->keys);
+    mem_free(p->key_pos);
     mem_free(p);
     *plan = NULL;
 }
@@ -53,10 +56,42 @@ int plan_find(const struct plan *plan, const char *name)
     return -1;
 }
 
+static const char burn_mark[] = "-burn-";
+
+uint32_t plan_burnt(const struct plan_rendition *rendition)
+{
+    const char *at = rendition->kind == PLAN_VIDEO ? strstr(rendition->name, burn_mark) : NULL;
+
+    return at != NULL ? (uint32_t) strtoul(at + sizeof burn_mark - 1, NULL, 10) : 0;
+}
+
+uint32_t plan_unburnt(const struct plan *plan, uint32_t rendition)
+{
+    char name[sizeof plan->renditions->name];
+    int found;
+
+    if (plan_burnt(&plan->renditions[rendition]) == 0)
+        return rendition;
+    memcpy(name, plan->renditions[rendition].name, sizeof name);
+    *strstr(name, burn_mark) = '\0';
+    found = plan_find(plan, name);
+    return found >= 0 ? (uint32_t) found : rendition;
+}
+
+static int64_t floor_of(int64_t value, int64_t den)
+{
+    int64_t quotient = value / den;
+
+    return quotient * den > value ? quotient - 1 : quotient;
+}
+
 /* `value * num / den`, rounded down, where the product may not fit 64 bits but the result does. */
 static int64_t scale_floor(int64_t value, uint64_t num, uint64_t den)
 {
     __extension__ typedef __int128 wide;
+    int64_t small;
+    if (den <= INT64_MAX && !__builtin_mul_overflow(value, num, &small)) /* nearly always */
+        return floor_of(small, (int64_t) den);
     wide product = (wide) value * (wide) num;
     wide quotient = product / (wide) den;
 
@@ -68,6 +103,11 @@ static int64_t scale_floor(int64_t value, uint64_t num, uint64_t den)
 static int64_t scale_round(int64_t value, uint64_t num, uint64_t den)
 {
     __extension__ typedef __int128 wide;
+    int64_t small;
+    if (den <= INT64_MAX / 2 && !__builtin_mul_overflow(value, num, &small) &&
+        !__builtin_mul_overflow(small, 2, &small) &&
+        !__builtin_add_overflow(small, (int64_t) den, &small))
+        return floor_of(small, (int64_t) den * 2);
     wide product = (wide) value * (wide) num * 2 + (wide) den;
     wide quotient = product / ((wide) den * 2);
 
@@ -84,6 +124,11 @@ int64_t plan_ticks_to_frame(const struct plan *plan, int64_t ticks)
 int64_t plan_frame_to_ticks(const struct plan *plan, int64_t frame)
 {
     return scale_round(frame, (uint64_t) plan->timescale * plan->fps_den, plan->fps_num);
+}
+
+int64_t plan_time_ns(const struct plan *plan, int64_t ticks)
+{
+    return plan->t0_ns + scale_round(ticks, NS_PER_S, plan->timescale);
 }
 
 int64_t plan_source_to_ticks(const struct plan *plan, int64_t source_ns, uint32_t rate)
@@ -210,12 +255,21 @@ static int64_t subtitle_start(const struct plan *plan, uint32_t n)
     return plan->end;
 }
 
+static int64_t iframe_start(const struct plan *plan, uint32_t n)
+{
+    if (plan->key_count == 0)
+        return transcode_start(plan, n);
+    return n < plan->key_count ? plan->keys[n] : plan->end;
+}
+
 uint32_t plan_segment_count(const struct plan *plan, uint32_t rendition)
 {
     const struct plan_rendition *r = &plan->renditions[rendition];
 
-    if (r->kind == PLAN_SUBTITLE)
+    if (plan_is_subtitle(r->kind))
         return subtitle_count(plan);
+    if (r->kind == PLAN_IFRAMES && plan->key_count > 0)
+        return plan->key_count;
     return r->kind == PLAN_VIDEO && r->is_copy ? plan->copy_count : plan->cut_count;
 }
 
@@ -227,13 +281,45 @@ int64_t plan_segment_start(const struct plan *plan, uint32_t rendition, uint32_t
     case PLAN_AUDIO:
         return audio_start(plan, rendition, n);
     case PLAN_SUBTITLE:
+    case PLAN_PICTURES:
         return subtitle_start(plan, n);
+    case PLAN_IFRAMES:
+        return iframe_start(plan, n);
     case PLAN_VIDEO:
         break;
     }
     if (r->is_copy)
         return n < plan->copy_count ? plan->copy_cuts[n] : plan->end;
     return transcode_start(plan, n);
+}
+
+static void subtitle_starts(const struct plan *plan, int64_t *starts)
+{
+    int64_t last = 0;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < plan->cut_count; i++) {
+        if (!is_subtitle_cut(plan, i, last))
+            continue;
+        last = plan->cuts[i];
+        starts[count++] = last;
+    }
+    starts[count] = plan->end;
+}
+
+void plan_segment_starts(const struct plan *plan, uint32_t rendition, int64_t **out,
+                         uint32_t *count)
+{
+    uint32_t segments = plan_segment_count(plan, rendition);
+
+    *count = segments;
+    *out = mem_new_array(int64_t, (size_t) segments + 1);
+    if (plan_is_subtitle(plan->renditions[rendition].kind) && plan->copy_count == 0) {
+        subtitle_starts(plan, *out);
+        return;
+    }
+    for (uint32_t n = 0; n <= segments; n++)
+        (*out)[n] = plan_segment_start(plan, rendition, n);
 }
 
 uint32_t plan_segment_at(const struct plan *plan, uint32_t rendition, int64_t ms)
@@ -251,24 +337,80 @@ uint32_t plan_segment_at(const struct plan *plan, uint32_t rendition, int64_t ms
     return low;
 }
 
-uint32_t plan_target_duration(const struct plan *plan)
+/* Whether an earlier rendition's segments begin in the same places: transcodes differ in size alone, and
+ * sound on one grid is cut alike. */
+static bool is_cut_alike(const struct plan_rendition *a, const struct plan_rendition *b)
 {
-    int64_t target = 1;
+    bool is_same = a->kind == b->kind && a->is_copy == b->is_copy && a->timescale == b->timescale;
 
-    for (uint32_t r = 0; r < plan->rendition_count; r++) {
-        uint32_t count = plan_segment_count(plan, r);
-        int64_t begin = plan_segment_start(plan, r, 0);
+    return is_same && (a->kind == PLAN_VIDEO || !a->is_copy || a->track == b->track);
+}
 
-        if (plan->renditions[r].kind == PLAN_SUBTITLE)
-            continue;
-        for (uint32_t n = 1; n <= count; n++) {
-            int64_t end = plan_segment_start(plan, r, n);
-            int64_t seconds = scale_round(end - begin, 1, plan->renditions[r].timescale);
-            target = seconds > target ? seconds : target;
-            begin = end;
-        }
+static bool is_cut_like_earlier(const struct plan *plan, uint32_t rendition)
+{
+    for (uint32_t i = 0; i < rendition; i++) {
+        if (is_cut_alike(&plan->renditions[i], &plan->renditions[rendition]))
+            return true;
+    }
+    return false;
+}
+
+/* No piece but the last rounds to more seconds: the longest cut, and a frame more for the grid. */
+static int64_t longest_s(const struct plan *plan, const struct plan_rendition *r)
+{
+    bool is_copy = r->kind == PLAN_VIDEO && r->is_copy;
+    const int64_t *cuts = is_copy ? plan->copy_cuts : plan->cuts;
+    uint32_t count = is_copy ? plan->copy_count : plan->cut_count;
+    int64_t longest = 0, frame = 0;
+
+    for (uint32_t n = 0; n + 1 < count; n++)
+        longest = cuts[n + 1] - cuts[n] > longest ? cuts[n + 1] - cuts[n] : longest;
+    if (r->kind == PLAN_AUDIO)
+        frame = scale_round(frame_size(plan, r), plan->timescale, r->timescale) + 1;
+    else if (!is_copy)
+        frame = plan_frame_to_ticks(plan, 1) + 1;
+    return scale_round(longest + frame, 1, plan->timescale);
+}
+
+uint32_t plan_target_duration_of(const struct plan *plan, uint32_t rendition)
+{
+    uint32_t count = plan_segment_count(plan, rendition);
+    int64_t begin = plan_segment_start(plan, rendition, 0), target = 1;
+
+    for (uint32_t n = 1; n <= count; n++) {
+        int64_t end = plan_segment_start(plan, rendition, n);
+        int64_t seconds = scale_round(end - begin, 1, plan->renditions[rendition].timescale);
+        target = seconds > target ? seconds : target;
+        begin = end;
     }
     return (uint32_t) target;
+}
+
+/* The last piece alone can be longer than the cuts say. */
+static uint32_t last_s(const struct plan *plan, uint32_t rendition)
+{
+    uint32_t count = plan_segment_count(plan, rendition);
+    int64_t begin = plan_segment_start(plan, rendition, count - 1);
+    int64_t end = plan_segment_start(plan, rendition, count);
+
+    return (uint32_t) scale_round(end - begin, 1, plan->renditions[rendition].timescale);
+}
+
+uint32_t plan_target_duration(const struct plan *plan)
+{
+    uint32_t target = 1;
+
+    for (uint32_t r = 0; r < plan->rendition_count; r++) {
+        const struct plan_rendition *rendition = &plan->renditions[r];
+        uint32_t own;
+        if ((rendition->kind != PLAN_VIDEO && rendition->kind != PLAN_AUDIO) ||
+            is_cut_like_earlier(plan, r))
+            continue;
+        own = target >= longest_s(plan, rendition) ? last_s(plan, r)
+                                                   : plan_target_duration_of(plan, r);
+        target = own > target ? own : target;
+    }
+    return target;
 }
 
 /* A last piece under a second joins the one before. */
@@ -399,4 +541,37 @@ void plan_choose_cuts(const int64_t *copy_cuts, uint32_t copy_count, int64_t end
     add_short_start(&list, end, timescale);
     *out_cuts = list.cuts;
     *out_count = list.count;
+}
+
+/* Half of what a plan holds, so that all cuts find room beside them. */
+#define KEYS_MOST (PLAN_MAX_CUTS / 2)
+
+/* No nearer than `step` to the one chosen before it, and to what must be chosen after it. */
+static bool has_room(int64_t key, int64_t last, int64_t next, int64_t step)
+{
+    return key - last >= step && next - key >= step;
+}
+
+void plan_choose_keys(const int64_t *keys, size_t key_count, int64_t end, uint32_t timescale,
+                      const uint32_t *cuts, uint32_t cut_count, uint32_t **out_indexes,
+                      uint32_t *out_count)
+{
+    int64_t step = end / KEYS_MOST > timescale ? end / KEYS_MOST : timescale;
+    int64_t last = INT64_MIN / 2;
+    uint32_t *indexes = NULL;
+    uint32_t count = 0, room = 0, cut = 0;
+
+    for (uint32_t i = 0; i < key_count && keys[i] < end; i++) {
+        int64_t next = cut < cut_count ? keys[cuts[cut]] : end;
+        bool is_cut = cut < cut_count && cuts[cut] == i;
+        if (is_cut)
+            cut++;
+        else if (!has_room(keys[i], last, next, step))
+            continue;
+        last = keys[i];
+        mem_grow(indexes, count, room);
+        indexes[count++] = i;
+    }
+    *out_indexes = indexes;
+    *out_count = count;
 }

@@ -17,17 +17,25 @@
 #include "base/why.h"
 
 /* Goes up with every change of the cut algorithm, of the record, or of what encoders are told. */
-#define PLAN_VERSION        3
+#define PLAN_VERSION        5
 #define PLAN_OFFSET_S       10
 #define PLAN_MAX_CUTS       100000
 #define PLAN_MAX_HOURS      48
 #define PLAN_MAX_TRACKS     64
-#define PLAN_MAX_RENDITIONS 160
+#define PLAN_MAX_RENDITIONS 512
 #define PLAN_MAX_CHAPTERS   1000
 #define PLAN_MAX_INIT       (64 * 1024)
 #define PLAN_MAX_EXTRADATA  (64 * 1024)
 
-enum plan_kind { PLAN_VIDEO, PLAN_AUDIO, PLAN_SUBTITLE };
+/* The last two are of renditions alone: pictures of a video track, each standing for itself (RFC 8216
+ * 4.3.3.6), and a subtitle track that is pictures, as JSON. */
+enum plan_kind { PLAN_VIDEO, PLAN_AUDIO, PLAN_SUBTITLE, PLAN_IFRAMES, PLAN_PICTURES };
+
+/* Subtitles in either form: cut alike, without headers and bits to speak of. */
+static inline bool plan_is_subtitle(enum plan_kind kind)
+{
+    return kind == PLAN_SUBTITLE || kind == PLAN_PICTURES;
+}
 
 /* Codecs that somebody here has to tell apart; all others are CODEC_OTHER with their name. */
 enum plan_codec {
@@ -57,7 +65,9 @@ struct plan_track {
     char profile[48];      /* "High", "Main 10"; "" unknown */
     char language[16];     /* BCP 47, "und" where the file does not say */
     char title[160];       /* UTF-8; "" where the file does not say */
-    bool is_default, is_forced, is_sdh, is_commentary, is_cover; /* cover: a picture, not a film */
+    bool is_default, is_forced, is_sdh, is_commentary;
+    bool is_descriptive;    /* a voice tells what is to be seen */
+    bool is_cover;          /* a picture, not a film */
     char refused[200];      /* why this track can be neither copied nor transcoded; "" = it can */
     char copy_refused[200]; /* why no copy is offered; "" = it is */
 
@@ -67,18 +77,23 @@ struct plan_track {
     /* video */
     uint32_t width, height; /* coded, as stored */
     uint32_t sar_num, sar_den;
+    uint32_t crop_left, crop_right, crop_top, crop_bottom; /* of these, not to be shown */
     int32_t rotation; /* degrees clockwise to turn for display: 0 90 180 270 */
     bool flip;        /* mirrored horizontally before the turn */
     uint8_t bit_depth;
     bool is_interlaced, is_full_range;
     uint8_t color_primaries, color_transfer, color_matrix; /* ISO 23091-2 code points */
-    uint16_t reorder;                                      /* frames of reorder delay */
+    uint8_t dv_profile,
+        dv_compatibility;      /* Dolby Vision: its profile, and as what its base layer can be
+                                           * shown: 1 and 6 HDR10, 2 SDR, 4 HLG, 0 as nothing; 0: none */
+    uint16_t reorder;          /* frames of reorder delay */
     uint32_t fps_num, fps_den; /* the CFR grid of its transcodes (decision 10) */
 
     /* audio */
     uint32_t rate, channels;
     uint64_t channel_mask; /* libav's; 0 = order unknown */
     uint32_t frame_size;   /* samples a packet, for the copy's grid; 0 = not constant */
+    uint8_t joc_objects;   /* E-AC-3 with objects (ETSI TS 103 420): how many; 0: it has none */
 
     uint8_t *extradata; /* avcC, hvcC, av1C, AudioSpecificConfig...: owned by the plan */
     uint32_t extradata_size;
@@ -87,9 +102,14 @@ struct plan_track {
 /* One playable form of one track. */
 struct plan_rendition {
     char name[24]; /* "video-copy" "video-720p" "audio-1-aac" "audio-2-copy" "subtitle-1";
-                    * "audio-1-aac-low": for the road, in few bits */
+                    * "audio-1-aac-low": for the road, in few bits; "audio-1-aac-surround": 5.1;
+                    * "audio-1-aac-night": stereo, loud and soft brought together;
+                     * "iframes-video-copy"; "pictures-2": of subtitle 2; "video-720p-burn-2":
+                     * with its pictures drawn into the film's; "video-720p-gpu": by a device
+                     * (plan_add_device) */
     enum plan_kind kind;
     bool is_copy;
+    bool is_night;
     uint32_t track;     /* index into tracks */
     char codecs[48];    /* RFC 6381, read from `init` */
     uint32_t timescale; /* ticks per second of its media: plan's for video, the rate for audio */
@@ -97,10 +117,12 @@ struct plan_rendition {
     uint32_t width, height;                /* displayed size; RESOLUTION */
     uint32_t channels;                     /* as delivered */
     uint32_t bandwidth, average_bandwidth; /* bit/s, decision 14 */
-    uint32_t bitrate;    /* what its encoder is told, bit/s: of a picture the VBV's; 0: a copy */
+    uint32_t bitrate;    /* what its encoder is told, bit/s: of a picture the VBV's; 0: a copy. Of
+                          * I-frames: the most bits of one */
     bool is_independent; /* every segment begins with an IDR, or an IRAP without RASL, as sampled */
     char video_range[4]; /* "SDR" "PQ" "HLG"; "" for audio */
-    uint8_t *init;       /* ftyp + moov, owned by the plan; NULL for subtitles */
+    uint8_t *init;       /* ftyp + moov, owned by the plan; NULL for subtitles, where they are drawn
+                          * in (plan_unburnt), and of a device's */
     uint32_t init_size;
 };
 
@@ -137,6 +159,11 @@ struct plan {
      * every cut of C. Rounded to grids by plan_segment_start, not here. */
     int64_t *cuts;
     uint32_t cut_count;
+    /* Keys that are shown while somebody scrubs: about one a second, where the index has so many, and
+     * every cut of C; ticks, rising from 0. 0 of them = no copy. `key_pos` as copy_pos. */
+    int64_t *keys;
+    uint64_t *key_pos;
+    uint32_t key_count;
 };
 
 struct plan *plan_new(void);
@@ -146,6 +173,11 @@ void plan_free(struct plan **plan);
 /* The index of the rendition called `name`, or -1. */
 int plan_find(const struct plan *plan, const char *name);
 
+/* The number of the subtitles that are drawn into the pictures of a rendition; 0: none are. */
+uint32_t plan_burnt(const struct plan_rendition *rendition);
+/* The same rung without them, whose init segment is theirs too; any other rendition itself. */
+uint32_t plan_unburnt(const struct plan *plan, uint32_t rendition);
+
 /* The AAC transcodes' samples a frame. */
 #define PLAN_AAC_FRAME 1024
 
@@ -153,9 +185,14 @@ int plan_find(const struct plan *plan, const char *name);
  * timescale on its own grid, without offset; n == count gives its end. Copies: copy_cuts. Video
  * transcodes: cuts rounded to the CFR grid. Audio (AAC transcode 1024 samples, copies frame_size):
  * cuts rounded up to a codec frame (decisions 6, 7). Subtitles: C where there is one, else cuts
- * at least 4 s apart. Between neighbours: EXTINF. Never equal neighbours: callers may divide. */
+ * at least 4 s apart. I-frames: the keys; without any, as video transcodes. Between neighbours: EXTINF. Never equal neighbours: callers may divide. */
 uint32_t plan_segment_count(const struct plan *plan, uint32_t rendition);
 int64_t plan_segment_start(const struct plan *plan, uint32_t rendition, uint32_t n);
+
+/* The same of all segments at once, and the end behind them: count + 1 positions (mem_free). For those of
+ * subtitles, of which each is found by a walk from the first. */
+void plan_segment_starts(const struct plan *plan, uint32_t rendition, int64_t **out,
+                         uint32_t *count);
 
 /* The segment of `rendition` that holds media time `ms`; the last one past the end. */
 uint32_t plan_segment_at(const struct plan *plan, uint32_t rendition, int64_t ms);
@@ -166,7 +203,11 @@ int64_t plan_frame_to_ticks(const struct plan *plan, int64_t frame);
 
 /* EXT-X-TARGETDURATION for all video and audio playlists: the largest rounded EXTINF. */
 uint32_t plan_target_duration(const struct plan *plan);
+/* The same of one rendition alone. */
+uint32_t plan_target_duration_of(const struct plan *plan, uint32_t rendition);
 
+/* Source time of media time `ticks`. */
+int64_t plan_time_ns(const struct plan *plan, int64_t ticks);
 /* Source time in ns to ticks of `rate` since T0, rounded to the nearest. */
 int64_t plan_source_to_ticks(const struct plan *plan, int64_t source_ns, uint32_t rate);
 /* The audio grid of a rendition: position of its frame `index` (copies: from the track's anchor),
@@ -188,3 +229,26 @@ MUST_CHECK enum err plan_choose_copy_cuts(const int64_t *keys, size_t key_count,
 /* T from C (count may be 0: the free grid 0, 1, 2, 4, 8 s...) up to `end`. */
 void plan_choose_cuts(const int64_t *copy_cuts, uint32_t copy_count, int64_t end,
                       uint32_t timescale, int64_t **out_cuts, uint32_t *out_count);
+/* From the same keys, and C as indexes into them: those to scrub by, as indexes (mem_free). */
+void plan_choose_keys(const int64_t *keys, size_t key_count, int64_t end, uint32_t timescale,
+                      const uint32_t *cuts, uint32_t cut_count, uint32_t **out_indexes,
+                      uint32_t *out_count);
+
+/* --- devices that encode (decision 23) --- */
+
+#define PLAN_DEVICE_SUFFIX "-gpu"
+
+struct plan_device {
+    uint8_t flags;    /* profile_compatibility of its avcC (ISO 14496-15 5.3.3.1) */
+    uint64_t speed;   /* luma samples a second that it was seen to encode */
+    uint32_t headers; /* a hash of the headers that it writes: another driver may write others */
+};
+/* Adds, for each transcode of pictures that the device can make a quarter faster than it plays, the
+ * same made by the device, at the end. Such plans are not stored: devices come and go. They have no
+ * `init`: it is their segment plan_segment_count, the device's to make. */
+void plan_add_device(struct plan *plan, const struct plan_device *device);
+/* Takes them away again. */
+void plan_drop_device(struct plan *plan);
+bool plan_is_on_device(const struct plan_rendition *rendition);
+/* The same pictures, made by the device; -1: it makes none. */
+int plan_device_twin(const struct plan *plan, uint32_t rendition);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What all other containers hold, through libavformat: transport streams, AVI, FLV, Ogg, sound
- * files, fragmented MP4. They are transcoded, never copied. Their headers' durations and first
+ * files. They are transcoded, never copied. Their headers' durations and first
  * times are not believed: the packets are read. */
 #include <math.h>
 #include <stdio.h>
@@ -9,11 +9,13 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/display.h>
+#include <libavutil/dovi_meta.h>
 #include <libavutil/pixdesc.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "segments/demux.h"
+#include "segments/dolby.h"
 #include "segments/planner.h"
 
 /* Files up to here are read whole for their end; of others the tail. */
@@ -91,6 +93,16 @@ static void put_display(struct plan_track *track, const AVStream *stream)
     track->rotation = (int32_t) lround(turn / 90) % 4 * 90;
 }
 
+static void put_dolby(struct plan_track *track, const AVStream *stream)
+{
+    size_t size = 0;
+    const AVDOVIDecoderConfigurationRecord *record =
+        (const void *) av_stream_get_side_data(stream, AV_PKT_DATA_DOVI_CONF, &size);
+
+    if (record != NULL && size >= sizeof *record)
+        dolby_set(track, record->dv_profile, record->dv_bl_signal_compatibility_id);
+}
+
 static uint8_t code_point(int value)
 {
     return value > 0 && value < 256 ? (uint8_t) value : 0;
@@ -115,6 +127,7 @@ static void fill_video(struct plan_track *track, AVFormatContext *context, AVStr
     track->color_matrix = code_point((int) par->color_space);
     track->reorder = par->video_delay > 0 ? (uint16_t) par->video_delay : 0;
     put_display(track, stream);
+    put_dolby(track, stream);
     if (track->width == 0 || track->height == 0)
         planner_refuse(track, "its picture has no size");
 }
@@ -148,6 +161,8 @@ static void fill_track(struct plan_track *track, AVFormatContext *context, AVStr
     track->is_forced = (stream->disposition & AV_DISPOSITION_FORCED) != 0;
     track->is_sdh = (stream->disposition & AV_DISPOSITION_HEARING_IMPAIRED) != 0;
     track->is_commentary = (stream->disposition & AV_DISPOSITION_COMMENT) != 0;
+    track->is_descriptive =
+        (stream->disposition & (AV_DISPOSITION_VISUAL_IMPAIRED | AV_DISPOSITION_DESCRIPTIONS)) != 0;
     track->is_cover = (stream->disposition &
                        (AV_DISPOSITION_ATTACHED_PIC | AV_DISPOSITION_TIMED_THUMBNAILS)) != 0;
     if (av_stream_get_side_data(stream, AV_PKT_DATA_ENCRYPTION_INIT_INFO, NULL) != NULL)

@@ -130,6 +130,7 @@ static void walk_track(struct walk *walk, struct plan_track *t)
     walk_flag(walk, &t->is_forced);
     walk_flag(walk, &t->is_sdh);
     walk_flag(walk, &t->is_commentary);
+    walk_flag(walk, &t->is_descriptive);
     walk_flag(walk, &t->is_cover);
     walk_text(walk, t->refused, sizeof t->refused);
     walk_text(walk, t->copy_refused, sizeof t->copy_refused);
@@ -144,6 +145,10 @@ static void walk_track_media(struct walk *walk, struct plan_track *t)
     WALK(walk, t->height);
     WALK(walk, t->sar_num);
     WALK(walk, t->sar_den);
+    WALK(walk, t->crop_left);
+    WALK(walk, t->crop_right);
+    WALK(walk, t->crop_top);
+    WALK(walk, t->crop_bottom);
     WALK(walk, t->rotation);
     walk_flag(walk, &t->flip);
     WALK(walk, t->bit_depth);
@@ -152,6 +157,8 @@ static void walk_track_media(struct walk *walk, struct plan_track *t)
     WALK(walk, t->color_primaries);
     WALK(walk, t->color_transfer);
     WALK(walk, t->color_matrix);
+    WALK(walk, t->dv_profile);
+    WALK(walk, t->dv_compatibility);
     WALK(walk, t->reorder);
     WALK(walk, t->fps_num);
     WALK(walk, t->fps_den);
@@ -159,13 +166,15 @@ static void walk_track_media(struct walk *walk, struct plan_track *t)
     WALK(walk, t->channels);
     WALK(walk, t->channel_mask);
     WALK(walk, t->frame_size);
+    WALK(walk, t->joc_objects);
 }
 
 static void walk_rendition(struct walk *walk, struct plan_rendition *r)
 {
     walk_text(walk, r->name, sizeof r->name);
-    r->kind = (enum plan_kind) walk_choice(walk, r->kind, PLAN_SUBTITLE + 1);
+    r->kind = (enum plan_kind) walk_choice(walk, r->kind, PLAN_PICTURES + 1);
     walk_flag(walk, &r->is_copy);
+    walk_flag(walk, &r->is_night);
     WALK(walk, r->track);
     walk_text(walk, r->codecs, sizeof r->codecs);
     WALK(walk, r->timescale);
@@ -224,6 +233,19 @@ static void walk_cuts(struct walk *walk, struct plan *p)
         WALK(walk, p->cuts[i]);
 }
 
+static void walk_keys(struct walk *walk, struct plan *p)
+{
+    p->key_count = walk_count(walk, p->key_count, PLAN_MAX_CUTS, 16);
+    if (walk->out == NULL) {
+        p->keys = mem_new_array(int64_t, p->key_count);
+        p->key_pos = mem_new_array(uint64_t, p->key_count);
+    }
+    for (uint32_t i = 0; i < p->key_count; i++) {
+        WALK(walk, p->keys[i]);
+        WALK(walk, p->key_pos[i]);
+    }
+}
+
 static void walk_plan(struct walk *walk, struct plan *p)
 {
     walk_head(walk, p);
@@ -245,6 +267,7 @@ static void walk_plan(struct walk *walk, struct plan *p)
     for (uint32_t i = 0; i < p->chapter_count; i++)
         walk_chapter(walk, &p->chapters[i]);
     walk_cuts(walk, p);
+    walk_keys(walk, p);
 }
 
 void plan_write(const struct plan *plan, uint8_t **out, size_t *out_size)

@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_TIMESCALE 1000000u
-#define MAX_RATE      768000u
-#define MAX_SIDE      32768u
-#define MAX_CHANNELS  64u
-#define MAX_FPS       300u
-#define MAX_BITRATE   100000000u
-#define MAX_TIME_NS   (INT64_C(1000000000) * 3600 * 24 * 365) /* sources may count from anywhere */
+#define MAX_TIMESCALE      1000000u
+#define MAX_RATE           768000u
+#define MAX_SIDE           32768u
+#define MAX_CHANNELS       64u
+#define MAX_CODED_CHANNELS 6u
+#define MAX_FPS            300u
+#define MAX_BITRATE        100000000u
+#define MAX_TIME_NS        (INT64_C(1000000000) * 3600 * 24 * 365) /* sources may count from anywhere */
 
 PRINTF_LIKE(3, 4)
 static enum err bad(struct why *why, const char *field, const char *format, ...);
@@ -72,6 +73,9 @@ static enum err check_video_track(const struct plan_track *t, struct why *why)
         return bad(why, "/tracks/width", "a picture of %ux%u", t->width, t->height);
     if (t->sar_num == 0 || t->sar_den == 0 || t->sar_num > INT32_MAX || t->sar_den > INT32_MAX)
         return bad(why, "/tracks/sar_num", "a pixel without shape");
+    if ((uint64_t) t->crop_left + t->crop_right > t->width ||
+        (uint64_t) t->crop_top + t->crop_bottom > t->height)
+        return bad(why, "/tracks/crop_left", "a picture of which nothing is left");
     if (t->rotation != 0 && t->rotation != 90 && t->rotation != 180 && t->rotation != 270)
         return bad(why, "/tracks/rotation", "a turn by %d degrees", t->rotation);
     if (t->refused[0] == '\0' && !is_fps(t->fps_num, t->fps_den))
@@ -122,14 +126,32 @@ static enum err check_shared_cuts(const struct plan *plan, struct why *why)
     return OK;
 }
 
-/* "audio-1-aac-low" stands behind its "audio-1-aac". */
-static bool is_low_of(const struct plan *plan, const struct plan_rendition *r, const char *name)
+/* "audio-1-aac-low", and what else there is of the same sound, stands behind its "audio-1-aac". */
+static bool is_form_of(const struct plan *plan, const struct plan_rendition *r, const char *name)
 {
     size_t length = strlen(name);
     int usual = plan_find(plan, name);
+    const char *form = r->name + length;
 
-    return usual >= 0 && &plan->renditions[usual] < r && r->kind == PLAN_AUDIO && !r->is_copy &&
-           strncmp(r->name, name, length) == 0 && strcmp(r->name + length, "-low") == 0;
+    if (usual < 0 || &plan->renditions[usual] >= r || r->kind != PLAN_AUDIO || r->is_copy ||
+        strncmp(r->name, name, length) != 0)
+        return false;
+    if (r->is_night)
+        return strcmp(form, "-night") == 0;
+    return strcmp(form, "-low") == 0 || strcmp(form, "-surround") == 0;
+}
+
+/* "video-720p-burn-2" stands behind its "video-720p", and behind the pictures it shows. */
+static bool is_burnt(const struct plan *plan, const struct plan_rendition *r, const char *name)
+{
+    char pictures[24], burnt[24];
+    uint32_t number = plan_burnt(r);
+    int usual = plan_find(plan, name);
+
+    snprintf(pictures, sizeof pictures, "pictures-%u", number);
+    snprintf(burnt, sizeof burnt, "%.12s-burn-%u", name, number);
+    return usual >= 0 && &plan->renditions[usual] < r && !r->is_copy &&
+           plan_find(plan, pictures) >= 0 && strcmp(r->name, burnt) == 0;
 }
 
 /* "audio-2-aac": the names follow from what they name (decision 3). */
@@ -141,20 +163,31 @@ static bool is_name(const struct plan *plan, const struct plan_rendition *r)
     if (r->kind == PLAN_VIDEO && r->is_copy)
         snprintf(name, sizeof name, "video-copy");
     else if (r->kind == PLAN_VIDEO)
-        snprintf(name, sizeof name, "video-%up", r->height);
+        snprintf(name, sizeof name, "video-%up%s", r->height,
+                 plan_is_on_device(r) ? PLAN_DEVICE_SUFFIX : "");
     else if (r->kind == PLAN_AUDIO)
         snprintf(name, sizeof name, "audio-%u-%s", number, r->is_copy ? "copy" : "aac");
+    else if (r->kind == PLAN_IFRAMES && r->is_copy)
+        snprintf(name, sizeof name, "iframes-video-copy");
+    else if (r->kind == PLAN_IFRAMES)
+        snprintf(name, sizeof name, "iframes-video-%up", r->height);
+    else if (r->kind == PLAN_PICTURES)
+        snprintf(name, sizeof name, "pictures-%u", number);
     else
         snprintf(name, sizeof name, "subtitle-%u", number);
-    return strcmp(name, r->name) == 0 || is_low_of(plan, r, name);
+    if (strcmp(name, r->name) == 0)
+        return !r->is_night;
+    return plan_burnt(r) > 0 ? is_burnt(plan, r, name) && !r->is_night : is_form_of(plan, r, name);
 }
 
 static enum err check_video(const struct plan *plan, const struct plan_rendition *r,
                             struct why *why)
 {
+    uint32_t copy_count = r->kind == PLAN_IFRAMES ? plan->key_count : plan->copy_count;
+
     if (r->timescale != plan->timescale)
         return bad(why, r->name, "its timescale is not the film's");
-    if (r->is_copy ? plan->copy_count == 0 : !is_fps(plan->fps_num, plan->fps_den))
+    if (r->is_copy ? copy_count == 0 : !is_fps(plan->fps_num, plan->fps_den))
         return bad(why, r->name, "there is nothing to cut it by");
     if (r->width == 0 || r->height == 0 || r->width > MAX_SIDE || r->height > MAX_SIDE)
         return bad(why, r->name, "a picture of %ux%u", r->width, r->height);
@@ -177,6 +210,8 @@ static enum err check_audio(const struct plan *plan, const struct plan_rendition
         return bad(why, r->name, "it has what a sound has not");
     if (r->is_copy && (r->timescale != t->rate || t->frame_size == 0))
         return bad(why, r->name, "there is no grid to cut it by");
+    if (!r->is_copy && r->channels > MAX_CODED_CHANNELS)
+        return bad(why, r->name, "too many channels");
     return r->video_range[0] == '\0' ? OK : bad(why, r->name, "a sound has no video range");
 }
 
@@ -186,7 +221,7 @@ static enum err check_grid(const struct plan *plan, uint32_t rendition, struct w
     uint32_t count = plan_segment_count(plan, rendition);
     int64_t last = plan_segment_start(plan, rendition, 0);
 
-    if (r->kind == PLAN_SUBTITLE)
+    if (plan_is_subtitle(r->kind))
         return OK; /* its cuts are the film's */
     if (last < 0)
         return bad(why, r->name, "it begins before 0");
@@ -202,19 +237,23 @@ static enum err check_grid(const struct plan *plan, uint32_t rendition, struct w
 enum err plan_check_rendition(const struct plan *plan, uint32_t rendition, struct why *why)
 {
     const struct plan_rendition *r = &plan->renditions[rendition];
+    bool is_subtitle = plan_is_subtitle(r->kind);
+    enum plan_kind kind = is_subtitle               ? PLAN_SUBTITLE
+                          : r->kind == PLAN_IFRAMES ? PLAN_VIDEO
+                                                    : r->kind;
     enum err err = OK;
 
-    if (r->track >= plan->track_count || plan->tracks[r->track].kind != r->kind)
+    if (r->track >= plan->track_count || plan->tracks[r->track].kind != kind)
         return bad(why, "/renditions", "a rendition without its track");
     if (!is_name(plan, r) || plan_find(plan, r->name) != (int) rendition)
         return bad(why, "/renditions", "a rendition with a wrong name");
-    if (!is_token(r->codecs) || (r->kind != PLAN_SUBTITLE && r->codecs[0] == '\0'))
+    if (!is_token(r->codecs) || (!is_subtitle && r->codecs[0] == '\0'))
         return bad(why, r->name, "its codec is not told");
-    if ((r->kind == PLAN_SUBTITLE) != (r->init_size == 0))
+    if ((is_subtitle || plan_burnt(r) > 0 || plan_is_on_device(r)) != (r->init_size == 0))
         return bad(why, r->name, "its initial segment");
-    if ((r->is_copy || r->kind == PLAN_SUBTITLE) != (r->bitrate == 0) || r->bitrate > MAX_BITRATE)
+    if ((r->is_copy || is_subtitle) != (r->bitrate == 0) || r->bitrate > MAX_BITRATE)
         return bad(why, r->name, "a bit rate of %u", r->bitrate);
-    if (r->kind == PLAN_VIDEO)
+    if (kind == PLAN_VIDEO)
         err = check_video(plan, r, why);
     else if (r->kind == PLAN_AUDIO)
         err = check_audio(plan, r, why);
@@ -260,6 +299,8 @@ enum err plan_check(const struct plan *plan, struct why *why)
         err = check_cuts(plan->cuts, plan->cut_count, plan->end, "/cuts", why);
     if (err == OK)
         err = check_cuts(plan->copy_cuts, plan->copy_count, plan->end, "/copy_cuts", why);
+    if (err == OK)
+        err = check_cuts(plan->keys, plan->key_count, plan->end, "/keys", why);
     if (err == OK)
         err = check_shared_cuts(plan, why);
     for (uint32_t i = 0; i < plan->track_count && err == OK; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The first two MiB of the film: the first packet of each track, the distance of pictures, whether
  * sound stands on a grid. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -191,32 +192,72 @@ static int64_t mean_near(struct planner *p, int64_t median)
     return near > 0 ? sum / near : median;
 }
 
-/* Decision 10. */
-static void choose_fps(double fps, uint32_t *num, uint32_t *den)
-{
-    static const uint32_t grid[][2] = {{24000, 1001}, {24, 1},       {25, 1},
-                                       {30000, 1001}, {30, 1},       {48, 1},
-                                       {50, 1},       {60000, 1001}, {60, 1}};
-    double best = 1e9;
+static const uint32_t grids[][2] = {{12, 1}, {25, 2},       {15, 1},       {20, 1}, {24000, 1001},
+                                    {24, 1}, {25, 1},       {30000, 1001}, {30, 1}, {48, 1},
+                                    {50, 1}, {60000, 1001}, {60, 1}};
+#define GRID_COUNT (sizeof grids / sizeof *grids)
+/* Those below decision 10's, which are for pictures that keep to them. */
+#define SLOW_GRIDS 4
+#define LEAST_FPS  23.0
 
-    for (size_t i = 0; i < sizeof grid / sizeof *grid; i++) {
-        double distance = fps - (double) grid[i][0] / grid[i][1];
-        distance = distance < 0 ? -distance : distance;
-        if (distance < best) {
-            best = distance;
-            *num = grid[i][0];
-            *den = grid[i][1];
+static double grid_fps(size_t i)
+{
+    return (double) grids[i][0] / grids[i][1];
+}
+
+/* Of films slower than that (old and drawn ones, small cameras) the slowest on which each picture
+ * stands for equally long: at 24, of 15 pictures a second every other one would stand twice as long as
+ * its neighbour. -1: there is none. */
+static int choose_slow_grid(double fps)
+{
+    static const double drifts[] = {0.0002, 0.01}; /* of a picture, each: exact, or nearly so */
+
+    for (size_t d = 0; d < sizeof drifts / sizeof *drifts; d++) {
+        for (size_t i = 0; i < GRID_COUNT; i++) {
+            double times = grid_fps(i) / fps;
+            if (times > 1 - drifts[d] && fabs(times - round(times)) < drifts[d] * times)
+                return (int) i;
         }
     }
+    return -1;
+}
+
+/* Decision 10. */
+static int choose_grid(double fps)
+{
+    int best = SLOW_GRIDS;
+
+    for (int i = SLOW_GRIDS; i < (int) GRID_COUNT; i++) {
+        if (fabs(fps - grid_fps((size_t) i)) < fabs(fps - grid_fps((size_t) best)))
+            best = i;
+    }
+    return best;
 }
 
 #define DEFAULT_FPS      25.0
 #define LEAST_FIELD_RATE 47.0
 
+/* Nearly all pictures seen are one distance apart. */
+static bool is_steady(struct planner *p)
+{
+    uint32_t count = p->time_count > 0 ? steady_count(p, planner_video(p)->reorder) : 0;
+    CLEANUP(mem_free_at) int64_t *sorted = NULL;
+    uint32_t near = 0;
+
+    if (count < 8)
+        return false;
+    sorted = mem_dup(p->times, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_times);
+    for (uint32_t i = 0; i + 1 < count; i++)
+        near += llabs(sorted[i + 1] - sorted[i] - p->frame_ns) <= p->frame_ns / 20 ? 1 : 0;
+    return near * 10 >= (count - 1) * 9;
+}
+
 void plan_head_judge(struct planner *p)
 {
     struct plan_track *track = planner_video(p);
     double fps = DEFAULT_FPS;
+    int grid;
 
     p->plan->fps_num = 0;
     p->plan->fps_den = 1;
@@ -231,7 +272,10 @@ void plan_head_judge(struct planner *p)
         fps = (double) PLANNER_NS_PER_S / (double) p->frame_ns;
     if (track->is_interlaced && fps > LEAST_FIELD_RATE)
         fps /= 2; /* fields */
-    choose_fps(fps, &track->fps_num, &track->fps_den);
+    grid = fps < LEAST_FPS && is_steady(p) ? choose_slow_grid(fps) : -1;
+    grid = grid >= 0 ? grid : choose_grid(fps);
+    track->fps_num = grids[grid][0];
+    track->fps_den = grids[grid][1];
     p->plan->fps_num = track->fps_num;
     p->plan->fps_den = track->fps_den;
     if (track->fps_den == 1001)

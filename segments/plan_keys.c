@@ -110,6 +110,8 @@ static const char *judge_track(struct planner *p)
         return objection;
     if (track->rotation != 0 || track->flip)
         return "it must be turned to stand upright";
+    if (track->crop_left + track->crop_right + track->crop_top + track->crop_bottom > 0)
+        return "its edges are to be cut off";
     if (track->is_interlaced)
         return "it is interlaced";
     return judge_codec(p);
@@ -157,6 +159,7 @@ static enum err choose_cuts(struct planner *p)
     struct plan *plan = p->plan;
     CLEANUP(mem_free_at) int64_t *ticks = mem_new_array(int64_t, p->key_count + 1);
     CLEANUP(mem_free_at) uint32_t *indexes = NULL;
+    CLEANUP(mem_free_at) uint32_t *chosen = NULL;
     struct why why = {0};
 
     if (!key_times(p, ticks)) {
@@ -173,6 +176,14 @@ static enum err choose_cuts(struct planner *p)
     for (uint32_t i = 0; i < plan->copy_count; i++) {
         plan->copy_cuts[i] = i == 0 ? 0 : ticks[indexes[i]];
         plan->copy_pos[i] = p->keys[indexes[i]].pos;
+    }
+    plan_choose_keys(ticks, p->key_count, plan->end, plan->timescale, indexes, plan->copy_count,
+                     &chosen, &plan->key_count);
+    plan->keys = mem_new_array(int64_t, plan->key_count);
+    plan->key_pos = mem_new_array(uint64_t, plan->key_count);
+    for (uint32_t i = 0; i < plan->key_count; i++) {
+        plan->keys[i] = i == 0 ? 0 : ticks[chosen[i]];
+        plan->key_pos[i] = p->keys[chosen[i]].pos;
     }
     return OK;
 }
@@ -275,9 +286,11 @@ static void drop_copy(struct plan *plan)
 {
     mem_free(plan->copy_cuts);
     mem_free(plan->copy_pos);
-    plan->copy_cuts = NULL;
-    plan->copy_pos = NULL;
-    plan->copy_count = 0;
+    mem_free(plan->keys);
+    mem_free(plan->key_pos);
+    plan->copy_cuts = plan->keys = NULL;
+    plan->copy_pos = plan->key_pos = NULL;
+    plan->copy_count = plan->key_count = 0;
 }
 
 enum err plan_keys_read(struct planner *p)

@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "segments/bandwidth.h"
+#include "segments/codec.h"
 #include "segments/init.h"
 #include "segments/plan_check.h"
 #include "segments/planner.h"
+#include "segments/subtitle.h"
 #include "segments/transcode.h"
 
 /* Reorder delays beyond this are lies of a header. */
@@ -60,11 +62,12 @@ static enum err set_init(struct plan_rendition *r, const struct init_track *form
 
 /* --- pictures --------------------------------------------------------------------------------- */
 
-/* As shown: square pixels, upright. */
+/* As shown: cropped, square pixels, upright. */
 static void display_size(const struct plan_track *t, uint32_t *width, uint32_t *height)
 {
-    uint64_t w = ((uint64_t) t->width * t->sar_num + t->sar_den / 2) / t->sar_den;
-    uint64_t h = t->height;
+    uint64_t cropped = t->width - t->crop_left - t->crop_right;
+    uint64_t w = (cropped * t->sar_num + t->sar_den / 2) / t->sar_den;
+    uint64_t h = t->height - t->crop_top - t->crop_bottom;
     bool is_turned = t->rotation == 90 || t->rotation == 270;
 
     w = w < 1 ? 1 : w > 32768 ? 32768 : w;
@@ -127,41 +130,53 @@ static enum err offer_video_copy(struct planner *p)
     return ERR_NOT_FOUND;
 }
 
-static enum err describe(struct planner *p, struct plan_rendition *r, uint32_t *delay,
-                         struct why *why)
+/* The rendition's init, and what its encoder delays by at least. Takes the description. */
+static enum err use_description(struct plan_rendition *r, struct plan_described *described,
+                                uint32_t *delay, struct why *why)
 {
-    struct transcode_description d = {0};
-    struct init_track form = {0};
-    enum err err = transcode_describe(p->plan, r, p->options, &d, why);
+    const struct transcode_description *d = &described->is;
+    enum plan_kind kind = r->kind == PLAN_AUDIO ? PLAN_AUDIO : PLAN_VIDEO;
+    struct init_track form = {.kind = kind,
+                              .codec = kind == PLAN_VIDEO ? CODEC_H264 : CODEC_AAC,
+                              .config = d->extradata,
+                              .config_size = d->extradata_size,
+                              .timescale = r->timescale,
+                              .width = r->width,
+                              .height = r->height,
+                              .sar_num = 1,
+                              .sar_den = 1,
+                              .color_primaries = d->color_primaries,
+                              .color_transfer = d->color_transfer,
+                              .color_matrix = d->color_matrix,
+                              .rate = r->timescale,
+                              .channels = r->channels};
+    enum err err = described->err;
 
-    if (err != OK)
-        return err;
-    form = (struct init_track){.kind = r->kind,
-                               .codec = r->kind == PLAN_VIDEO ? CODEC_H264 : CODEC_AAC,
-                               .config = d.extradata,
-                               .config_size = d.extradata_size,
-                               .timescale = r->timescale,
-                               .width = r->width,
-                               .height = r->height,
-                               .sar_num = 1,
-                               .sar_den = 1,
-                               .color_primaries = d.color_primaries,
-                               .color_transfer = d.color_transfer,
-                               .color_matrix = d.color_matrix,
-                               .rate = r->timescale,
-                               .channels = r->channels};
-    *delay = d.delay > *delay ? d.delay : *delay;
-    err = set_init(r, &form, why);
-    transcode_description_fini(&d);
+    if (err == OK) {
+        *delay = d->delay > *delay ? d->delay : *delay;
+        err = set_init(r, &form, why);
+    } else {
+        *why = described->why;
+    }
+    transcode_description_fini(&described->is);
     return err;
 }
 
-static enum err offer_rung(struct planner *p, uint32_t height, uint32_t *delay, struct why *why)
+/* The last rendition. */
+static enum err describe(struct planner *p, struct plan_rendition *r, uint32_t *delay,
+                         struct why *why)
+{
+    struct plan_described described = {0};
+
+    plan_describe(p, p->plan->rendition_count - 1, 1, &described);
+    return use_description(r, &described, delay, why);
+}
+
+static void add_rung(struct planner *p, uint32_t height)
 {
     const struct plan_track *t = planner_video(p);
     struct plan_rendition *r = add(p->plan, PLAN_VIDEO, (uint32_t) p->video);
     uint32_t shown_width, shown_height;
-    enum err err;
 
     MUST(r != NULL);
     display_size(t, &shown_width, &shown_height);
@@ -172,10 +187,6 @@ static enum err offer_rung(struct planner *p, uint32_t height, uint32_t *delay, 
     r->is_independent = true;
     snprintf(r->video_range, sizeof r->video_range, "SDR");
     r->bitrate = transcode_video_bitrate(p->plan, r, 0);
-    err = describe(p, r, delay, why);
-    if (err != OK)
-        drop_last(p->plan);
-    return err;
 }
 
 /* No enlarging. A picture between two rungs is offered as it is, unless a rung is near below; one
@@ -195,19 +206,31 @@ static uint32_t own_rung(uint32_t height)
 
 static void offer_rungs(struct planner *p, uint32_t *delay)
 {
+    struct plan *plan = p->plan;
     struct plan_track *t = planner_video(p);
-    uint32_t width, height, own, offered = 0;
+    struct plan_described described[RUNG_COUNT + 1] = {0};
+    uint32_t first = plan->rendition_count, kept = first, added, width, height, own;
     struct why why = {0};
 
     display_size(t, &width, &height);
     own = own_rung(height);
     if (own != 0)
-        offered += offer_rung(p, own, delay, &why) == OK ? 1 : 0;
+        add_rung(p, own);
     for (size_t i = 0; i < RUNG_COUNT; i++) {
         if (rungs[i] <= height)
-            offered += offer_rung(p, rungs[i], delay, &why) == OK ? 1 : 0;
+            add_rung(p, rungs[i]);
     }
-    if (offered == 0)
+    added = plan->rendition_count - first;
+    plan_describe(p, first, added, described);
+    for (uint32_t i = 0; i < added; i++) {
+        struct plan_rendition *r = &plan->renditions[first + i];
+        if (use_description(r, &described[i], delay, &why) == OK)
+            plan->renditions[kept++] = *r;
+        else
+            mem_free(r->init);
+    }
+    plan->rendition_count = kept;
+    if (kept == first)
         planner_refuse(t, "%s", why.text);
 }
 
@@ -223,7 +246,8 @@ static void set_delay(struct planner *p, uint32_t least)
     uint32_t delay = own > least_ticks ? own : least_ticks;
 
     for (uint32_t i = 0; i < plan->rendition_count; i++) {
-        if (plan->renditions[i].kind == PLAN_VIDEO)
+        enum plan_kind kind = plan->renditions[i].kind;
+        if (kind == PLAN_VIDEO || kind == PLAN_IFRAMES)
             plan->renditions[i].delay = delay;
     }
 }
@@ -233,9 +257,11 @@ static void drop_copy_cuts(struct plan *plan)
     mem_free(plan->copy_cuts);
     mem_free(plan->copy_pos);
     mem_free(plan->cuts);
-    plan->copy_cuts = plan->cuts = NULL;
-    plan->copy_pos = NULL;
-    plan->copy_count = 0;
+    mem_free(plan->keys);
+    mem_free(plan->key_pos);
+    plan->copy_cuts = plan->cuts = plan->keys = NULL;
+    plan->copy_pos = plan->key_pos = NULL;
+    plan->copy_count = plan->key_count = 0;
     plan_choose_cuts(NULL, 0, plan->end, plan->timescale, &plan->cuts, &plan->cut_count);
 }
 
@@ -310,6 +336,8 @@ static void offer_audio_copy(struct planner *p, uint32_t track)
     r->is_copy = r->is_independent = true;
     r->timescale = t->rate;
     r->channels = t->channels;
+    if (t->codec == CODEC_EAC3)
+        t->joc_objects = codec_eac3_objects(form.packet, form.packet_size);
     err = set_init(r, &form, &why);
     if (err == OK && plan_check_rendition(plan, plan->rendition_count - 1, &why) != OK)
         err = why_set(&why, ERR_NOT_FOUND, NULL, "it ends before the film");
@@ -319,9 +347,15 @@ static void offer_audio_copy(struct planner *p, uint32_t track)
     drop_last(plan);
 }
 
-/* One AAC of the sound, of at most this bit rate. */
-static enum err offer_aac(struct planner *p, uint32_t track, uint32_t bitrate, const char *suffix,
-                          struct why *why)
+/* A form in which sound is transcoded. */
+struct aac {
+    const char *suffix;
+    uint32_t channels;
+    uint32_t bitrate; /* at most */
+    bool is_night;
+};
+
+static enum err offer_aac(struct planner *p, uint32_t track, const struct aac *aac, struct why *why)
 {
     struct plan *plan = p->plan;
     const struct plan_track *t = &plan->tracks[track];
@@ -331,11 +365,12 @@ static enum err offer_aac(struct planner *p, uint32_t track, uint32_t bitrate, c
 
     if (r == NULL)
         return why_set(why, ERR_LIMIT, NULL, "there is too much sound in it");
-    snprintf(r->name, sizeof r->name, "audio-%u-aac%s", t->number, suffix);
+    snprintf(r->name, sizeof r->name, "audio-%u-aac%s", t->number, aac->suffix);
     r->is_independent = true;
+    r->is_night = aac->is_night;
     r->timescale = transcode_audio_rate(t);
-    r->channels = TRANSCODE_AUDIO_CHANNELS;
-    r->bitrate = transcode_audio_bitrate(r, bitrate);
+    r->channels = aac->channels;
+    r->bitrate = transcode_audio_bitrate(r, aac->bitrate);
     err = describe(p, r, &delay, why);
     if (err != OK)
         drop_last(plan);
@@ -344,6 +379,7 @@ static enum err offer_aac(struct planner *p, uint32_t track, uint32_t bitrate, c
 
 static void offer_audio(struct planner *p, uint32_t track)
 {
+    static const struct aac usual = {"", TRANSCODE_AUDIO_CHANNELS, TRANSCODE_AUDIO_BITRATE, false};
     struct plan_track *t = &p->plan->tracks[track];
     const char *refusal = transcode_refusal(t);
     struct why why = {0};
@@ -353,9 +389,37 @@ static void offer_audio(struct planner *p, uint32_t track)
     if (refusal[0] != '\0')
         err = why_set(&why, ERR_NOT_FOUND, NULL, "%s", refusal);
     else
-        err = offer_aac(p, track, TRANSCODE_AUDIO_BITRATE, "", &why);
+        err = offer_aac(p, track, &usual, &why);
     if (err != OK && t->copy_refused[0] != '\0')
         planner_refuse(t, "%s", why.text);
+}
+
+static bool is_coded(const struct plan *plan, const struct plan_track *t)
+{
+    char name[sizeof plan->renditions->name];
+
+    snprintf(name, sizeof name, "audio-%u-aac", t->number);
+    return t->kind == PLAN_AUDIO && plan_find(plan, name) >= 0;
+}
+
+/* What is more than stereo also as 5.1, and as stereo for the night. */
+static void offer_surround(struct planner *p)
+{
+    static const struct aac forms[] = {
+        {"-surround", TRANSCODE_AUDIO_SURROUND_CHANNELS, TRANSCODE_AUDIO_SURROUND_BITRATE, false},
+        {"-night", TRANSCODE_AUDIO_CHANNELS, TRANSCODE_AUDIO_BITRATE, true},
+    };
+
+    for (size_t form = 0; form < sizeof forms / sizeof *forms; form++) {
+        for (uint32_t i = 0; i < p->plan->track_count; i++) {
+            const struct plan_track *t = &p->plan->tracks[i];
+            struct why why = {0};
+            if (t->channels > TRANSCODE_AUDIO_CHANNELS && is_coded(p->plan, t) &&
+                offer_aac(p, i, &forms[form], &why) != OK)
+                log_debug("segments.plan", log_str("form", forms[form].suffix),
+                          log_str("why", why.text));
+        }
+    }
 }
 
 /* Rule 36: for the road. Behind all that is needed more, should there be too many renditions. */
@@ -369,9 +433,118 @@ static void offer_low(struct planner *p)
         if (r.kind != PLAN_AUDIO || r.is_copy ||
             transcode_rates(p->plan, &r).peak <= TRANSCODE_AUDIO_LOW_PEAK)
             continue;
-        uint32_t bitrate = transcode_audio_low_bitrate(p->plan, &r);
-        if (offer_aac(p, r.track, bitrate, "-low", &why) != OK)
+        const struct aac low = {"-low", TRANSCODE_AUDIO_CHANNELS,
+                                transcode_audio_low_bitrate(p->plan, &r), false};
+        if (offer_aac(p, r.track, &low, &why) != OK)
             log_debug("segments.plan", log_str("rendition", r.name), log_str("why", why.text));
+    }
+}
+
+/* --- pictures to scrub by ------------------------------------------------------------------------ */
+
+/* The copy's own keys: the init segment is that of the copy. */
+static void offer_key_copies(struct planner *p, uint32_t like)
+{
+    struct plan_rendition *r = add(p->plan, PLAN_IFRAMES, p->plan->renditions[like].track);
+    const struct plan_rendition *copy = &p->plan->renditions[like];
+
+    if (r == NULL)
+        return;
+    *r = *copy;
+    r->kind = PLAN_IFRAMES;
+    r->init = mem_dup(copy->init, copy->init_size);
+    r->is_independent = true;
+    snprintf(r->name, sizeof r->name, "iframes-video-copy");
+}
+
+/* Rule 39: one in H.264 and SDR, whatever the film is; small, since it is there to be leafed through. */
+static void offer_stills(struct planner *p, uint32_t like)
+{
+    struct plan_rendition *r = add(p->plan, PLAN_IFRAMES, p->plan->renditions[like].track);
+    const struct plan_rendition *usual = &p->plan->renditions[like];
+    uint32_t delay = 0;
+    struct why why = {0};
+
+    if (r == NULL)
+        return;
+    snprintf(r->name, sizeof r->name, "iframes-%.15s", usual->name);
+    r->timescale = usual->timescale;
+    r->delay = usual->delay;
+    r->width = usual->width;
+    r->height = usual->height;
+    r->is_independent = true;
+    snprintf(r->video_range, sizeof r->video_range, "SDR");
+    r->bitrate = transcode_still_bits(r);
+    if (describe(p, r, &delay, &why) == OK)
+        return;
+    log_debug("segments.plan", log_str("rendition", r->name), log_str("why", why.text));
+    drop_last(p->plan);
+}
+
+static void offer_iframes(struct planner *p)
+{
+    int copy = -1, least = -1;
+
+    for (uint32_t i = 0; i < p->plan->rendition_count; i++) {
+        const struct plan_rendition *r = &p->plan->renditions[i];
+        if (r->kind != PLAN_VIDEO)
+            continue;
+        if (r->is_copy)
+            copy = (int) i;
+        else if (least < 0 || r->height < p->plan->renditions[least].height)
+            least = (int) i;
+    }
+    if (copy >= 0)
+        offer_key_copies(p, (uint32_t) copy);
+    if (least >= 0)
+        offer_stills(p, (uint32_t) least);
+}
+
+/* --- subtitles -------------------------------------------------------------------------------- */
+
+/* Text or pictures, which need neither headers nor bits to speak of. */
+static void offer_subtitles(struct planner *p, uint32_t track)
+{
+    struct plan_track *t = &p->plan->tracks[track];
+    bool is_text = subtitle_text_refusal(p->plan->container, t)[0] == '\0';
+    struct plan_rendition *r = add(p->plan, is_text ? PLAN_SUBTITLE : PLAN_PICTURES, track);
+
+    if (r == NULL) {
+        planner_refuse(t, "there are too many tracks in it");
+        return;
+    }
+    subtitle_read_title(t);
+    snprintf(r->name, sizeof r->name, is_text ? "subtitle-%u" : "pictures-%u", t->number);
+    r->is_independent = true;
+    r->timescale = p->plan->timescale;
+}
+
+/* A rung with the pictures of subtitles in it, for players that draw none themselves. Of very many
+ * subtitles the first ones, as many as find room. */
+static void offer_burnt(struct planner *p, uint32_t pictures, uint32_t like)
+{
+    struct plan_rendition *r = add(p->plan, PLAN_VIDEO, p->plan->renditions[like].track);
+    const struct plan_rendition *rung = &p->plan->renditions[like];
+    uint32_t number = p->plan->tracks[p->plan->renditions[pictures].track].number;
+
+    if (r == NULL)
+        return;
+    *r = *rung;
+    r->init = NULL;
+    r->init_size = 0;
+    snprintf(r->name, sizeof r->name, "%.12s-burn-%u", rung->name, number);
+}
+
+static void offer_all_burnt(struct planner *p)
+{
+    uint32_t count = p->plan->rendition_count;
+
+    for (uint32_t pictures = 0; pictures < count; pictures++) {
+        if (p->plan->renditions[pictures].kind != PLAN_PICTURES)
+            continue;
+        for (uint32_t i = 0; i < count; i++)
+            if (p->plan->renditions[i].kind == PLAN_VIDEO && !p->plan->renditions[i].is_copy)
+                offer_burnt(p, pictures, i);
     }
 }
 
@@ -383,14 +556,18 @@ static void set_rates(struct planner *p)
     uint64_t source_peak;
 
     for (uint32_t i = 0; i < p->plan->rendition_count; i++) {
-        if (p->plan->renditions[i].is_copy)
+        if (p->plan->renditions[i].is_copy && p->plan->renditions[i].kind != PLAN_IFRAMES)
             bandwidth_of_copy(p, i);
     }
     source_peak = bandwidth_of_source(p);
     for (uint32_t i = 0; i < p->plan->rendition_count; i++) {
         struct plan_rendition *r = &p->plan->renditions[i];
         struct transcode_rates rates;
-        if (r->is_copy)
+        if (r->kind == PLAN_IFRAMES) {
+            bandwidth_of_iframes(p, i);
+            continue;
+        }
+        if (r->is_copy || plan_is_subtitle(r->kind))
             continue;
         if (r->kind == PLAN_VIDEO)
             r->bitrate = transcode_video_bitrate(p->plan, r, source_peak);
@@ -411,6 +588,13 @@ enum err plan_offer(struct planner *p, struct why *why)
     if (p->plan->rendition_count == 0)
         return planner_nothing_plays(p, why);
     offer_low(p);
+    offer_surround(p);
+    offer_iframes(p);
+    for (uint32_t i = 0; i < p->plan->track_count; i++) {
+        if (p->plan->tracks[i].kind == PLAN_SUBTITLE && p->plan->tracks[i].refused[0] == '\0')
+            offer_subtitles(p, i);
+    }
     set_rates(p);
+    offer_all_burnt(p);
     return OK;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "segments/plan_check.h"
+#include "segments/subtitle.h"
 #include "segments/transcode.h"
 
 /* Sound that goes on so much longer than the picture is kept: the film ends with it. */
@@ -104,6 +105,17 @@ enum err planner_nothing_plays(const struct planner *p, struct why *why)
     return why_set(why, ERR_BAD_MEDIA, NULL, "there is neither picture nor sound in it");
 }
 
+/* Its sound alone is not what anybody wants of a film whose pictures cannot be shown right. */
+static enum err refuse_dolby(const struct planner *p, struct why *why)
+{
+    for (uint32_t i = 0; i < p->plan->track_count && p->video < 0; i++) {
+        const struct plan_track *t = &p->plan->tracks[i];
+        if (t->dv_profile != 0 && t->refused[0] != '\0')
+            return why_set(why, ERR_BAD_MEDIA, NULL, "it cannot be shown: %s", t->refused);
+    }
+    return OK;
+}
+
 /* The first picture that moves and can be played is the film; a cover is none, nor is a second. */
 static void choose_video(struct planner *p)
 {
@@ -111,7 +123,7 @@ static void choose_video(struct planner *p)
     for (uint32_t i = 0; i < p->plan->track_count; i++) {
         struct plan_track *t = &p->plan->tracks[i];
         if (t->kind == PLAN_SUBTITLE)
-            planner_refuse(t, "subtitles are not offered yet");
+            planner_refuse(t, "%s", subtitle_refusal(p->plan->container, t));
         if (t->kind != PLAN_VIDEO)
             continue;
         if (t->is_cover)
@@ -237,11 +249,38 @@ static void clean_text(char *text)
     }
 }
 
+static bool speaks_of(const char *title, const char *const *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasestr(title, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Few files flag what a sound is; many call it so. */
+static void judge_title(struct plan_track *t)
+{
+    static const char *const commentary[] = {"commentary", "kommentar", "commentaire", "comentario",
+                                             "commento"};
+    static const char *const descriptive[] = {
+        "audio description", "audio-description", "audiodescri",       "audiodeskription",
+        "descriptive",       "described video",   "descriptive video", "visually impaired"};
+
+    if (t->kind != PLAN_AUDIO)
+        return;
+    if (speaks_of(t->title, commentary, sizeof commentary / sizeof *commentary))
+        t->is_commentary = true;
+    if (speaks_of(t->title, descriptive, sizeof descriptive / sizeof *descriptive))
+        t->is_descriptive = true;
+}
+
 static void clean_texts(struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->track_count; i++) {
         struct plan_track *t = &plan->tracks[i];
         clean_text(t->title);
+        judge_title(t);
         clean_text(t->codec_name);
         clean_text(t->profile);
         for (char *c = t->language; *c != '\0'; c++) {
@@ -309,7 +348,9 @@ static enum err run_planner(struct planner *p, struct why *why)
     if (err != OK)
         return err;
     choose_video(p);
-    err = find_begin(p, why);
+    err = refuse_dolby(p, why);
+    if (err == OK)
+        err = find_begin(p, why);
     if (err == OK)
         err = find_end(p, why);
     if (err == OK)

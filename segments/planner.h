@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* How a plan is made, in steps that share one record: what the file holds (plan_own.c for Matroska
  * and MP4, plan_av.c for all else), what its head shows (plan_head.c), where it can be cut
- * (plan_keys.c), what is offered (plan_offer.c). Internal to engine_plan. Threads: one planner, one
- * thread. */
+ * (plan_keys.c), what is offered (plan_offer.c), what its encoders are (plan_describe.c). Internal to
+ * engine_plan. Threads: one planner, one thread. */
 #pragma once
 
 #include "segments/container.h"
 #include "segments/segments.h"
+#include "segments/transcode.h"
 
 /* Decision 9: how far the head is read, and how far for a track that is not yet seen. */
 #define HEAD_BYTES      (2 * 1024 * 1024)
@@ -77,5 +78,15 @@ int64_t plan_head_delay_ns(const struct planner *planner);
  * copy_refused. */
 MUST_CHECK enum err plan_keys_read(struct planner *planner);
 
+/* One rendition's encoder; `why` where err is not OK. */
+struct plan_described {
+    struct transcode_description is;
+    enum err err;
+    struct why why;
+};
+/* transcode_describe of the `count` renditions from `first` on. `out` is zeroed before; its descriptions are
+ * the caller's to end. */
+void plan_describe(const struct planner *planner, uint32_t first, uint32_t count,
+                   struct plan_described *out);
 /* Fills renditions; needs times, cuts, heads. */
 MUST_CHECK enum err plan_offer(struct planner *planner, struct why *why);

@@ -61,7 +61,7 @@ static uint32_t clamp(uint64_t rate)
 static struct transcode_rates video_rates(const struct plan *plan,
                                           const struct plan_rendition *rendition)
 {
-    static const struct engine_options none = {NULL, 0, 0};
+    static const struct engine_options none = {0};
     struct encode_video settings = encode_video_settings(plan, rendition, &none);
     uint64_t fps = settings.fps_num / settings.fps_den + 1;
     uint64_t headers = header_bits_per_s(fps, VIDEO_SAMPLE_BYTES, VIDEO_PART_DIVISOR);
@@ -115,20 +115,21 @@ uint32_t transcode_video_bitrate(const struct plan *plan, const struct plan_rend
 
 uint32_t transcode_audio_bitrate(const struct plan_rendition *rendition, uint32_t wanted)
 {
-    uint32_t most = encode_audio_most(rendition->timescale);
+    uint32_t most = encode_audio_most(rendition->timescale, rendition->channels);
     return wanted < most ? wanted : most;
 }
 
 /* The AAC coder keeps its rate over a segment, and has at most a decoder's buffer beyond it (ISO
  * 14496-3 4.5.3.3): little in a second, much in a film of a third of one. */
-#define AUDIO_BUFFER_BITS ((uint64_t) 6144 * TRANSCODE_AUDIO_CHANNELS)
+#define AUDIO_BUFFER_BITS ((uint64_t) 6144) /* a channel */
 
 static struct transcode_rates audio_rates(const struct plan *plan,
                                           const struct plan_rendition *rendition)
 {
     int64_t window = (int64_t) plan_target_duration(plan) * plan->timescale / 2;
     uint64_t length = (uint64_t) (window < plan->end ? window : plan->end);
-    uint64_t burst = AUDIO_BUFFER_BITS * plan->timescale / (length > 0 ? length : 1);
+    uint64_t buffer = AUDIO_BUFFER_BITS * rendition->channels;
+    uint64_t burst = buffer * plan->timescale / (length > 0 ? length : 1);
     uint64_t frames = rendition->timescale / TRANSCODE_AUDIO_FRAME + 1;
     uint64_t headers = header_bits_per_s(frames, AUDIO_SAMPLE_BYTES, AUDIO_PART_DIVISOR);
     return (struct transcode_rates){
@@ -156,4 +157,13 @@ struct transcode_rates transcode_rates(const struct plan *plan,
 {
     return rendition->kind == PLAN_VIDEO ? video_rates(plan, rendition)
                                          : audio_rates(plan, rendition);
+}
+
+/* A good picture of 640x360 takes 15 to 30 KB; noise is told to take no more than this. */
+#define STILL_BITS_LEAST 98304u
+
+uint32_t transcode_still_bits(const struct plan_rendition *rendition)
+{
+    uint64_t bits = (uint64_t) rendition->width * rendition->height * 6 / 5;
+    return clamp(bits > STILL_BITS_LEAST ? bits : STILL_BITS_LEAST);
 }

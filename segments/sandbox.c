@@ -7,9 +7,11 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,18 +29,29 @@
 enum {
     LANDLOCK_VERSION_FLAG = 1,
     LANDLOCK_FS_V1 = 0x1FFF, /* EXECUTE to MAKE_SYM */
+    LANDLOCK_FS_EXECUTE = 1 << 0,
+    LANDLOCK_FS_WRITE_FILE = 1 << 1,
+    LANDLOCK_FS_READ_FILE = 1 << 2,
+    LANDLOCK_FS_READ_DIR = 1 << 3,
     LANDLOCK_FS_REFER = 1 << 13,
     LANDLOCK_FS_TRUNCATE = 1 << 14,
     LANDLOCK_FS_IOCTL_DEV = 1 << 15,
     LANDLOCK_NET_TCP = 3,           /* bind, connect */
     LANDLOCK_SCOPE_AND_SIGNALS = 3, /* abstract unix sockets, signals to others */
+    LANDLOCK_RULE_PATH_BENEATH = 1,
+};
+
+/* What a process may still do with files. */
+struct landlock_path {
+    const char *path; /* one that is not there needs no leave */
+    uint64_t of_file, of_folder;
 };
 
 struct landlock_rules {
     uint64_t fs, net, scoped;
 };
 
-/* Everything this kernel can forbid, and no path allowed: docs.kernel.org/userspace-api/landlock */
+/* Everything this kernel can forbid: docs.kernel.org/userspace-api/landlock */
 static size_t landlock_rules(long version, struct landlock_rules *out)
 {
     *out = (struct landlock_rules){.fs = LANDLOCK_FS_V1};
@@ -55,7 +68,24 @@ static size_t landlock_rules(long version, struct landlock_rules *out)
     return version >= 6 ? 24 : version >= 4 ? 16 : 8;
 }
 
-static bool enter_landlock(void)
+static bool allow_path(int ruleset, const struct landlock_path *path, uint64_t known)
+{
+    struct {
+        uint64_t allowed;
+        int32_t fd;
+    } __attribute__((packed)) rule;
+    struct stat status;
+    CLEANUP(fd_close) int fd = open(path->path, O_PATH | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return errno == ENOENT || errno == EACCES || errno == ENOTDIR;
+    rule.allowed = known & (S_ISDIR(status.st_mode) ? path->of_folder : path->of_file);
+    rule.fd = fd;
+    return rule.allowed == 0 ||
+           syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+}
+
+/* No path but those; they end with one that has none. */
+static bool enter_landlock(const struct landlock_path *paths)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
     if (version < 1)
@@ -63,6 +93,9 @@ static bool enter_landlock(void)
     struct landlock_rules rules;
     size_t size = landlock_rules(version, &rules);
     CLEANUP(fd_close) int fd = (int) syscall(SYS_landlock_create_ruleset, &rules, size, 0);
+    for (; fd >= 0 && paths->path != NULL; paths++)
+        if (!allow_path(fd, paths, rules.fs))
+            return false;
     return fd >= 0 && syscall(SYS_landlock_restrict_self, fd, 0) == 0;
 }
 
@@ -191,6 +224,33 @@ static const struct {
 #endif
 };
 
+/* What a driver does beside, once it is set up; which files can be opened says Landlock. */
+static const int allowed_to_device[] = {
+    SCMP_SYS(poll),        SCMP_SYS(ppoll),      SCMP_SYS(select),       SCMP_SYS(pselect6),
+    SCMP_SYS(dup),         SCMP_SYS(eventfd2),   SCMP_SYS(memfd_create), SCMP_SYS(ftruncate),
+    SCMP_SYS(getdents64),  SCMP_SYS(newfstatat), SCMP_SYS(stat),         SCMP_SYS(lstat),
+    SCMP_SYS(statx),       SCMP_SYS(access),     SCMP_SYS(faccessat),    SCMP_SYS(faccessat2),
+    SCMP_SYS(readlink),    SCMP_SYS(readlinkat), SCMP_SYS(getuid),       SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),      SCMP_SYS(getegid),    SCMP_SYS(getppid),      SCMP_SYS(membarrier),
+    SCMP_SYS(sigaltstack),
+};
+/* Of a device's ioctls the types (ioctl(2), bits 8 to 15): DRM, V4L2, NVIDIA's two, DMA buffers, fences,
+ * media requests. Not those of sockets and terminals: with FIOSETOWN a signal goes to whom it likes. */
+static const unsigned char ioctl_types[] = {'d', 'V', 'F', 0, 'b', '>', '|'};
+/* And not F_SETOWN, F_SETSIG. */
+static const int fcntl_commands[] = {F_DUPFD, F_GETFD,         F_SETFD,     F_GETFL,
+                                     F_SETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS};
+static const int opens[] = {SCMP_SYS(open), SCMP_SYS(openat)};
+
+static bool is_in(const int *list, size_t count, int call)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i] == call)
+            return true;
+    return false;
+}
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
 /* Adds a pair: `allow` where the argument's masked bits are `value`, otherwise `number` (0: kill). */
 static int when(scmp_filter_ctx filter, int call, unsigned arg, uint64_t mask, uint64_t value,
                 int number)
@@ -206,18 +266,33 @@ static int when(scmp_filter_ctx filter, int call, unsigned arg, uint64_t mask, u
     return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((unsigned) number), call, 1, &other);
 }
 
+/* What is not named here is answered as all else is. */
+static int add_device_commands(scmp_filter_ctx filter)
+{
+    int failed = 0;
+    for (size_t i = 0; i < LENGTH(ioctl_types) && failed == 0; i++)
+        failed = when(filter, SCMP_SYS(ioctl), 1, 0xff00, (uint64_t) ioctl_types[i] << 8, 0);
+    for (size_t i = 0; i < LENGTH(fcntl_commands) && failed == 0; i++)
+        failed = when(filter, SCMP_SYS(fcntl), 1, UINT32_MAX, (uint64_t) fcntl_commands[i], 0);
+    return failed;
+}
+
 /* Calls that are right with some arguments only. */
-static int add_conditional(scmp_filter_ctx filter)
+static int add_conditional(scmp_filter_ctx filter, bool is_device)
 {
     const uint64_t exec = INSTRUMENTED ? 0 : PROT_EXEC;
     const uint64_t whole = UINT32_MAX;
     int failed = when(filter, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD, 0);
     failed = failed != 0 ? failed : when(filter, SCMP_SYS(mmap), 2, exec, 0, exec ? EACCES : 0);
     failed = failed != 0 ? failed : when(filter, SCMP_SYS(mprotect), 2, exec, 0, exec ? EACCES : 0);
-    failed = failed != 0
-                 ? failed
-                 : when(filter, SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH, AT_EMPTY_PATH, EACCES);
-    failed = failed != 0 ? failed : when(filter, SCMP_SYS(fcntl), 1, whole, F_GETFL, EPERM);
+    if (is_device) {
+        failed = failed != 0 ? failed : add_device_commands(filter);
+    } else {
+        failed = failed != 0
+                     ? failed
+                     : when(filter, SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH, AT_EMPTY_PATH, EACCES);
+        failed = failed != 0 ? failed : when(filter, SCMP_SYS(fcntl), 1, whole, F_GETFL, EPERM);
+    }
     failed = failed != 0 ? failed : when(filter, SCMP_SYS(prctl), 0, whole, PR_SET_NAME, EINVAL);
     /* abort() and raise(), and nobody else's process. */
     failed =
@@ -225,43 +300,135 @@ static int add_conditional(scmp_filter_ctx filter)
     return failed;
 }
 
-static int add_rules(scmp_filter_ctx filter)
+static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
 {
-    for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++) {
-        int failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
-        if (failed != 0)
-            return failed;
-    }
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    int failed = 0;
+    for (size_t i = 0; i < count && failed == 0; i++)
+        failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, calls[i], 0, NULL);
+    return failed;
+}
+
+static int refuse(scmp_filter_ctx filter, bool is_device)
+{
+    for (size_t i = 0; i < LENGTH(refused); i++) {
+        int call = refused[i].call;
+        if (is_device && (refused[i].number == ENOSYS /* as all else is */ ||
+                          call == SCMP_SYS(ioctl) /* some are allowed */ ||
+                          is_in(allowed_to_device, LENGTH(allowed_to_device), call) ||
+                          is_in(opens, LENGTH(opens), call)))
+            continue;
         int failed = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((unsigned) refused[i].number),
-                                            refused[i].call, 0, NULL);
+                                            call, 0, NULL);
         if (failed != 0)
             return failed;
     }
-    return add_conditional(filter);
+    return 0;
+}
+
+/* Files are opened only where Landlock says which. */
+static int allow_device(scmp_filter_ctx filter, bool may_open)
+{
+    int failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    for (size_t i = 0; i < LENGTH(allowed_to_device) && failed == 0; i++)
+        if (!is_in(allowed, LENGTH(allowed), allowed_to_device[i]))
+            failed = allow(filter, &allowed_to_device[i], 1);
+    for (size_t i = 0; i < LENGTH(opens) && failed == 0; i++)
+        failed = may_open
+                     ? allow(filter, &opens[i], 1)
+                     : seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EACCES), opens[i], 0, NULL);
+    return failed;
 }
 
 /* A filter that lacks a rule would kill good films: it is on as meant, or not at all. */
-static bool enter_seccomp(void)
+static bool enter_seccomp(bool is_device, bool may_open)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    scmp_filter_ctx filter =
+        seccomp_init(is_device ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_KILL_PROCESS);
     if (filter == NULL)
         return false;
-    bool on = add_rules(filter) == 0 && seccomp_load(filter) == 0;
+    int failed = allow(filter, allowed, LENGTH(allowed));
+    failed = failed != 0 ? failed : refuse(filter, is_device);
+    failed = failed != 0 ? failed : add_conditional(filter, is_device);
+    if (is_device)
+        failed = failed != 0 ? failed : allow_device(filter, may_open);
+    bool on = failed == 0 && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return on;
 }
 
 uint32_t sandbox_enter(void)
 {
+    static const struct landlock_path none[] = {{NULL, 0, 0}};
     uint32_t layers = 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
         layers |= WIRE_LAYER_NNP;
     if (enter_limits())
         layers |= WIRE_LAYER_RLIMIT;
-    if (enter_landlock())
+    if (enter_landlock(none))
         layers |= WIRE_LAYER_LANDLOCK;
-    if (enter_seccomp())
+    if (enter_seccomp(false, false))
+        layers |= WIRE_LAYER_SECCOMP;
+    return layers;
+}
+
+/* --- devices --- */
+
+enum {
+    SYSTEM_FILE = LANDLOCK_FS_READ_FILE | LANDLOCK_FS_EXECUTE,
+    SYSTEM_FOLDER = SYSTEM_FILE | LANDLOCK_FS_READ_DIR,
+    NODE = LANDLOCK_FS_READ_FILE | LANDLOCK_FS_WRITE_FILE | LANDLOCK_FS_IOCTL_DEV,
+    MOST_NODES = 8,
+};
+
+/* Drivers, their settings, and how they ask the kernel what there is. */
+static const struct landlock_path system_paths[] = {
+    {"/usr", SYSTEM_FILE, SYSTEM_FOLDER},       {"/lib", SYSTEM_FILE, SYSTEM_FOLDER},
+    {"/lib64", SYSTEM_FILE, SYSTEM_FOLDER},     {"/opt", SYSTEM_FILE, SYSTEM_FOLDER},
+    {"/etc/ld.so.cache", SYSTEM_FILE, 0},       {"/etc/drirc", SYSTEM_FILE, 0},
+    {"/etc/libva.conf", SYSTEM_FILE, 0},        {"/sys", SYSTEM_FILE, SYSTEM_FOLDER},
+    {"/proc/self", SYSTEM_FILE, SYSTEM_FOLDER}, {"/proc/driver", SYSTEM_FILE, SYSTEM_FOLDER},
+    {"/proc/devices", SYSTEM_FILE, 0},          {"/proc/cpuinfo", SYSTEM_FILE, 0},
+    {"/proc/meminfo", SYSTEM_FILE, 0},          {"/dev/dri", 0, LANDLOCK_FS_READ_DIR},
+    {"/dev/urandom", LANDLOCK_FS_READ_FILE, 0},
+};
+
+static size_t node_paths(const char *const *nodes, struct landlock_path *out)
+{
+    size_t count = 0;
+    for (; nodes[count] != NULL && count < MOST_NODES; count++)
+        out[count] = (struct landlock_path){nodes[count], NODE, LANDLOCK_FS_READ_DIR};
+    return count;
+}
+
+void sandbox_begin_device(const char *const *nodes)
+{
+    struct landlock_path paths[LENGTH(system_paths) + MOST_NODES + 1] = {{NULL, 0, 0}};
+    size_t count = node_paths(nodes, paths);
+    memcpy(&paths[count], system_paths, sizeof system_paths);
+    int unneeded UNUSED = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* said by the second step */
+    bool is_on UNUSED = enter_landlock(paths);
+}
+
+/* Of memory drivers map more than there is; the rest is as a film's. */
+static bool enter_device_limits(void)
+{
+    const rlim_t file_size = (rlim_t) 256 << 20, open_files = 256;
+    return limit(RLIMIT_FSIZE, file_size) && limit(RLIMIT_NOFILE, open_files) &&
+           limit(RLIMIT_CORE, 0) && signal(SIGXFSZ, SIG_IGN) != SIG_ERR;
+}
+
+uint32_t sandbox_enter_device(const char *const *nodes)
+{
+    struct landlock_path paths[MOST_NODES + 1] = {{NULL, 0, 0}};
+    uint32_t layers = 0;
+    node_paths(nodes, paths);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+        layers |= WIRE_LAYER_NNP;
+    if (enter_device_limits())
+        layers |= WIRE_LAYER_RLIMIT;
+    if (enter_landlock(paths))
+        layers |= WIRE_LAYER_LANDLOCK;
+    if (enter_seccomp(true, (layers & WIRE_LAYER_LANDLOCK) != 0))
         layers |= WIRE_LAYER_SECCOMP;
     return layers;
 }

@@ -17,12 +17,14 @@
 #include "segments/sink.h"
 
 struct engine;
+struct gpu_link;
 
 /* What encoders are told that is not of the plan. All of it stands in the renditions' keys. */
 struct engine_options {
-    const char *preset; /* x264's; NULL = "veryfast" */
-    uint32_t threads;   /* of each decoder, filter graph and encoder; 0 = 2 */
-    uint32_t runs;      /* warm decoders kept; 0 = 2 */
+    const char *preset;   /* x264's; NULL = "veryfast" */
+    uint32_t threads;     /* of each decoder, filter graph and encoder; 0 = 2 */
+    uint32_t runs;        /* warm decoders kept; 0 = 2 */
+    struct gpu_link *gpu; /* what encodes renditions of devices; NULL: nothing does */
 };
 
 /* Loads what may need files or dlopen, before the process is locked down. Once, one thread. */
@@ -47,10 +49,49 @@ MUST_CHECK enum err engine_plan(struct input *input, const struct engine_options
                                 const struct engine_plan_job *job, struct plan **out,
                                 struct why *why);
 
+/* A whole subtitle as a file: convert.h. `plan` may be NULL. `tick` may be NULL; hears of every read. */
+struct convert_what;
+struct str;
+typedef void engine_tick_fn(void *ctx);
+MUST_CHECK enum err engine_convert(struct input *input, const struct plan *plan,
+                                   const struct convert_what *what, _Atomic bool *cancelled,
+                                   engine_tick_fn *tick, void *tick_ctx, struct str *out,
+                                   struct why *why);
+
 /* Opens an engine over `input` and `plan`, both borrowed until engine_close. Reads nothing yet. */
 MUST_CHECK enum err engine_open(struct input *input, const struct plan *plan,
                                 const struct engine_options *options, struct engine **out);
 void engine_close(struct engine **engine);
+/* Takes the socket of a device's process (gpu.h): it makes from now on what renditions of devices
+ * need; segments under way stay with the one before. */
+void engine_use_gpu(struct engine *engine, int *socket);
+
+/* Said at least once per decoded frame or packet: "still alive". */
+typedef void engine_tick_fn(void *ctx);
+
+/* A film in small pictures (storyboard.h), told as they are made: each picture with its media time, and
+ * after those of a sheet the sheet, JPEG. What the callbacks answer but OK ends it. */
+struct engine_storyboard {
+    enum err (*picture)(void *ctx, int64_t at_ms, uint32_t width, uint32_t height);
+    enum err (*sheet)(void *ctx, const void *bytes, size_t size);
+    engine_tick_fn *tick;
+    _Atomic bool *cancelled;
+    void *ctx; /* of all */
+};
+/* BAD_MEDIA: the film has no picture, or none of its key frames decodes; CANCELLED; IO; GONE. */
+MUST_CHECK enum err engine_storyboard(struct engine *engine, const struct engine_storyboard *job,
+                                      struct why *why);
+
+/* What the film sounds like at its two ends (fingerprint.h), the caller's. BAD_MEDIA: it has no sound, or
+ * none that decodes; CANCELLED; IO; GONE. */
+struct fingerprint;
+struct engine_listening {
+    engine_tick_fn *tick;
+    _Atomic bool *cancelled;
+    void *ctx;
+};
+MUST_CHECK enum err engine_fingerprint(struct engine *engine, const struct engine_listening *job,
+                                       struct fingerprint *out, struct why *why);
 
 /* One segment of several video transcodes at once: decoded once, scaled to each. */
 struct engine_output {
@@ -62,11 +103,11 @@ struct engine_output {
 };
 
 /* Makes segment `n` for each output and flushes part by part. Outputs of one call are either
- * any number of video transcodes, or one rendition of any other kind. `cancelled` (may be NULL) ends it with CANCELLED.
+ * any number of video transcodes with the same subtitles drawn in, or none, or one rendition of any other kind. `cancelled` (may be NULL) ends it with CANCELLED.
  * Each output's result: BAD_MEDIA: the source differs from the plan, or cannot be decoded here;
- * CANCELLED; IO; LIMIT; GONE: parameter sets changed (decision 12); or what its sink said.
+ * CANCELLED; IO; LIMIT; GONE: parameter sets changed (decision 12); REFUSED: its device failed; or what
+ * its sink said. Of a rendition of a device segment plan_segment_count is its init segment.
  * `tick` (may be NULL) is called at least once per decoded frame or packet: "still alive". */
-typedef void engine_tick_fn(void *ctx);
 void engine_segment(struct engine *engine, uint32_t n, struct engine_output *outputs,
                     size_t output_count, _Atomic bool *cancelled, engine_tick_fn *tick,
                     void *tick_ctx);

@@ -16,7 +16,6 @@
 #include "base/mem.h"
 
 #define NS_PER_S 1000000000
-#define CHANNELS 2
 
 /* A frame this far from where the one before it ended begins a new chain: more than the times'
  * rounding and a muxer's lacing (segment-engine 3), less than a hole one hears as such. */
@@ -44,10 +43,12 @@ struct sound {
     const struct plan *plan;
     const struct plan_track *track;
     int64_t step_ns;
+    enum mix mix;
+    unsigned channels; /* that come out */
 
     uint32_t rate; /* of the first frame; 0: none yet */
     uint64_t to_skip;
-    float *store[CHANNELS];
+    float *store[MIX_MAX_OUT];
     size_t count, room;
     struct chunk *chunks;
     size_t chunk_count, chunk_room;
@@ -57,12 +58,14 @@ struct sound {
     int mixer_format;
 };
 
-struct sound *sound_new(const struct plan *plan, uint32_t track, int64_t step_ns)
+struct sound *sound_new(const struct plan *plan, uint32_t track, enum mix mix, int64_t step_ns)
 {
     struct sound *sound = mem_new(struct sound);
     sound->plan = plan;
     sound->track = &plan->tracks[track];
     sound->step_ns = step_ns;
+    sound->mix = mix;
+    sound->channels = mix_channels(mix);
     return sound;
 }
 
@@ -74,7 +77,7 @@ void sound_free(struct sound **sound)
         return;
     swr_free(&old->mixer);
     av_channel_layout_uninit(&old->mixer_layout);
-    for (int i = 0; i < CHANNELS; i++)
+    for (unsigned i = 0; i < old->channels; i++)
         mem_free(old->store[i]);
     mem_free(old->chunks);
     mem_free(old);
@@ -90,18 +93,33 @@ static void reserve(struct sound *sound, size_t more)
     if (sound->count + more <= sound->room)
         return;
     sound->room = (sound->count + more) * 2;
-    for (int i = 0; i < CHANNELS; i++)
+    for (unsigned i = 0; i < sound->channels; i++)
         sound->store[i] = mem_realloc_array(sound->store[i], sound->room, sizeof(float));
 }
 
-static SwrContext *open_swr(AVChannelLayout *layout, enum AVSampleFormat format, uint32_t in_rate,
-                            uint32_t out_rate)
+/* Of 5.1 the order that AAC has. */
+static void out_layout(unsigned channels, AVChannelLayout *layout)
 {
-    AVChannelLayout stereo;
+    if (channels == MIX_MAX_OUT)
+        *layout = (AVChannelLayout) AV_CHANNEL_LAYOUT_5POINT1_BACK;
+    else
+        av_channel_layout_default(layout, (int) channels);
+}
+
+/* Mixes; NULL: no way from there to here. Mono and stereo, and channels without places, are
+ * libswresample's business. */
+static SwrContext *open_mixer(const struct sound *sound, AVChannelLayout *layout,
+                              enum AVSampleFormat format)
+{
+    AVChannelLayout out;
     SwrContext *swr = NULL;
-    av_channel_layout_default(&stereo, CHANNELS);
-    int code = swr_alloc_set_opts2(&swr, &stereo, AV_SAMPLE_FMT_FLTP, (int) out_rate, layout,
-                                   format, (int) in_rate, 0, NULL);
+    double matrix[MIX_MAX_OUT * MIX_MAX_IN];
+    int rate = (int) sound->rate;
+    out_layout(sound->channels, &out);
+    int code =
+        swr_alloc_set_opts2(&swr, &out, AV_SAMPLE_FMT_FLTP, rate, layout, format, rate, 0, NULL);
+    if (code >= 0 && mix_matrix(sound->mix, layout, matrix))
+        code = swr_set_matrix(swr, matrix, layout->nb_channels);
     if (code < 0 || swr_init(swr) < 0)
         swr_free(&swr);
     return swr;
@@ -119,7 +137,7 @@ static enum err make_mixer(struct sound *sound, const AVFrame *frame)
         av_channel_layout_compare(&sound->mixer_layout, &layout) == 0)
         return OK;
     swr_free(&sound->mixer);
-    sound->mixer = open_swr(&layout, frame->format, sound->rate, sound->rate);
+    sound->mixer = open_mixer(sound, &layout, frame->format);
     sound->mixer_format = frame->format;
     av_channel_layout_uninit(&sound->mixer_layout);
     if (sound->mixer == NULL || av_channel_layout_copy(&sound->mixer_layout, &layout) < 0)
@@ -139,7 +157,7 @@ static void mute_skipped(struct sound *sound, const AVFrame *frame, size_t at, s
     size_t head = sound->to_skip < count ? (size_t) sound->to_skip : count;
     tail = tail < count ? tail : count;
     sound->to_skip -= head;
-    for (int i = 0; i < CHANNELS; i++) {
+    for (unsigned i = 0; i < sound->channels; i++) {
         memset(sound->store[i] + at, 0, head * sizeof(float));
         memset(sound->store[i] + at + count - tail, 0, tail * sizeof(float));
     }
@@ -158,8 +176,9 @@ enum err sound_add(struct sound *sound, const struct AVFrame *frame, int64_t ns)
         return err;
     size_t count = (size_t) frame->nb_samples;
     reserve(sound, count);
-    uint8_t *into[CHANNELS] = {(uint8_t *) (sound->store[0] + sound->count),
-                               (uint8_t *) (sound->store[1] + sound->count)};
+    uint8_t *into[MIX_MAX_OUT] = {NULL};
+    for (unsigned i = 0; i < sound->channels; i++)
+        into[i] = (uint8_t *) (sound->store[i] + sound->count);
     int got = swr_convert(sound->mixer, into, frame->nb_samples,
                           (const uint8_t **) (void *) frame->extended_data, frame->nb_samples);
     if (got != frame->nb_samples)
@@ -180,7 +199,7 @@ static int64_t to_samples(const struct sound *sound, int64_t ns)
 struct stretch {
     int64_t begin;
     size_t count;
-    float *channels[CHANNELS];
+    float *channels[MIX_MAX_OUT];
 };
 
 static void place(const struct sound *sound, const struct chunk *chunk, int64_t position,
@@ -192,7 +211,7 @@ static void place(const struct sound *sound, const struct chunk *chunk, int64_t 
     to = to < end ? to : end;
     if (to <= from)
         return;
-    for (int i = 0; i < CHANNELS; i++)
+    for (unsigned i = 0; i < sound->channels; i++)
         memcpy(into->channels[i] + (from - into->begin),
                sound->store[i] + chunk->at + (from - position),
                (size_t) (to - from) * sizeof(float));
@@ -286,32 +305,37 @@ static void fill(const struct sound *sound, struct stretch *into)
 static enum err resample(const struct sound *sound, const struct stretch *from, uint32_t rate,
                          struct stretch *into)
 {
-    AVChannelLayout stereo;
-    av_channel_layout_default(&stereo, CHANNELS);
-    SwrContext *swr = open_swr(&stereo, AV_SAMPLE_FMT_FLTP, sound->rate, rate);
-    if (swr == NULL || from->count > INT32_MAX || into->count > INT32_MAX) {
+    AVChannelLayout layout;
+    SwrContext *swr = NULL;
+    const uint8_t *in[MIX_MAX_OUT] = {NULL};
+    uint8_t *out[MIX_MAX_OUT] = {NULL};
+    out_layout(sound->channels, &layout);
+    int code = swr_alloc_set_opts2(&swr, &layout, AV_SAMPLE_FMT_FLTP, (int) rate, &layout,
+                                   AV_SAMPLE_FMT_FLTP, (int) sound->rate, 0, NULL);
+    if (code < 0 || swr_init(swr) < 0 || from->count > INT32_MAX || into->count > INT32_MAX) {
         swr_free(&swr);
         return ERR_BAD_MEDIA;
     }
-    const uint8_t *in[CHANNELS] = {(const uint8_t *) from->channels[0],
-                                   (const uint8_t *) from->channels[1]};
-    uint8_t *out[CHANNELS] = {(uint8_t *) into->channels[0], (uint8_t *) into->channels[1]};
+    for (unsigned i = 0; i < sound->channels; i++) {
+        in[i] = (const uint8_t *) from->channels[i];
+        out[i] = (uint8_t *) into->channels[i];
+    }
     int got = swr_convert(swr, out, (int) into->count, in, (int) from->count);
     swr_free(&swr);
     return got == (int) into->count ? OK : ERR_BAD_MEDIA;
 }
 
-static void stretch_init(struct stretch *stretch, int64_t begin, size_t count)
+static void stretch_init(const struct sound *sound, struct stretch *stretch, int64_t begin,
+                         size_t count)
 {
-    stretch->begin = begin;
-    stretch->count = count;
-    for (int i = 0; i < CHANNELS; i++)
+    *stretch = (struct stretch){.begin = begin, .count = count};
+    for (unsigned i = 0; i < sound->channels; i++)
         stretch->channels[i] = mem_new_array(float, count);
 }
 
 static void stretch_fini(struct stretch *stretch)
 {
-    for (int i = 0; i < CHANNELS; i++)
+    for (unsigned i = 0; i < MIX_MAX_OUT; i++)
         mem_free(stretch->channels[i]);
 }
 
@@ -327,11 +351,11 @@ static enum err render_resampled(struct sound *sound, uint32_t rate, struct stre
     size_t needed = lead + out->count;
     int64_t in_count = av_rescale((int64_t) needed, sound->rate, rate) + 2 * RESAMPLE_MARGIN;
     struct stretch in, resampled;
-    stretch_init(&in, start * in_period, (size_t) in_count);
-    stretch_init(&resampled, start * out_period, needed);
+    stretch_init(sound, &in, start * in_period, (size_t) in_count);
+    stretch_init(sound, &resampled, start * out_period, needed);
     fill(sound, &in);
     enum err err = resample(sound, &in, rate, &resampled);
-    for (int i = 0; i < CHANNELS && err == OK; i++)
+    for (unsigned i = 0; i < sound->channels && err == OK; i++)
         memcpy(out->channels[i], resampled.channels[i] + lead, out->count * sizeof(float));
     stretch_fini(&in);
     stretch_fini(&resampled);
@@ -345,19 +369,21 @@ static void mute_outside(const struct sound *sound, uint32_t rate, struct stretc
     int64_t rest = end - out->begin; /* samples before the film's end */
     size_t from = head < (int64_t) out->count ? (size_t) head : out->count;
     size_t keep = rest < 0 ? 0 : rest < (int64_t) out->count ? (size_t) rest : out->count;
-    for (int i = 0; i < CHANNELS; i++) {
+    for (unsigned i = 0; i < sound->channels; i++) {
         memset(out->channels[i], 0, from * sizeof(float));
         memset(out->channels[i] + keep, 0, (out->count - keep) * sizeof(float));
     }
 }
 
-enum err sound_render(struct sound *sound, uint32_t rate, int64_t begin, size_t count, float *left,
-                      float *right)
+enum err sound_render(struct sound *sound, uint32_t rate, int64_t begin, size_t count,
+                      float *const *channels)
 {
-    struct stretch out = {.begin = begin, .count = count, .channels = {left, right}};
+    struct stretch out = {.begin = begin, .count = count};
     enum err err = OK;
-    memset(left, 0, count * sizeof(float));
-    memset(right, 0, count * sizeof(float));
+    for (unsigned i = 0; i < sound->channels; i++) {
+        out.channels[i] = channels[i];
+        memset(channels[i], 0, count * sizeof(float));
+    }
     if (sound->rate == 0)
         return OK;
     if (sound->rate == rate)

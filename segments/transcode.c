@@ -17,7 +17,10 @@
 #include "segments/demux.h"
 #include "segments/encode.h"
 #include "segments/filter.h"
+#include "segments/gpu_init.h"
+#include "segments/gpu_link.h"
 #include "segments/pictures.h"
+#include "segments/stills.h"
 #include "segments/video.h"
 
 #define DEFAULT_THREADS 2
@@ -42,6 +45,8 @@ struct transcoder {
     /* under lock */
     pthread_mutex_t lock;
     struct warm *pool;
+    struct stills *stills; /* warm; NULL: none, or lent */
+    struct gpu_link *gpu;  /* NULL: there is none */
     uint64_t calls;
 };
 
@@ -71,6 +76,15 @@ const char *transcode_refusal(const struct plan_track *track)
     if (track->kind == PLAN_VIDEO && filter_is_hdr(track->color_transfer) && !filter_can_tonemap())
         return "HDR is not yet brought to SDR here: this libavfilter has no zscale";
     return "";
+}
+
+void transcode_preload(void)
+{
+    struct why why = {{0}, {0}};
+    AVCodecContext *encoder = NULL;
+    if (encode_audio_open(48000, TRANSCODE_AUDIO_CHANNELS, TRANSCODE_AUDIO_BITRATE, ENCODE_FAST,
+                          &encoder, &why) == OK)
+        encode_close(&encoder);
 }
 
 static bool is_unknown(const struct plan_track *track)
@@ -127,6 +141,7 @@ static enum err describe_video(const struct plan *plan, const struct plan_rendit
     struct encode_video settings = encode_video_settings(plan, rendition, options);
     AVCodecContext *encoder = NULL;
     settings.threads = 1; /* says nothing in the headers, and takes less memory */
+    settings.is_for_headers = true;
     enum err err = encode_video_open(&settings, &encoder, why);
     if (err == OK)
         err = encode_video_config(encoder, &out->extradata, &out->extradata_size);
@@ -143,13 +158,12 @@ static enum err describe_video(const struct plan *plan, const struct plan_rendit
 static enum err describe_audio(const struct plan_rendition *rendition,
                                struct transcode_description *out, struct why *why)
 {
-    AVCodecContext *encoder = NULL;
-    enum err err = encode_audio_open(rendition->timescale, rendition->bitrate, &encoder, why);
+    uint8_t config[ENCODE_AUDIO_CONFIG_BYTES];
+    enum err err = encode_audio_config(rendition->timescale, rendition->channels, config, why);
     if (err != OK)
         return err;
-    out->extradata_size = encoder->extradata_size > 0 ? (size_t) encoder->extradata_size : 0;
-    out->extradata = mem_dup(encoder->extradata, out->extradata_size);
-    encode_close(&encoder);
+    out->extradata = mem_dup(config, sizeof config);
+    out->extradata_size = sizeof config;
     return OK;
 }
 
@@ -158,7 +172,7 @@ enum err transcode_describe(const struct plan *plan, const struct plan_rendition
                             struct why *why)
 {
     struct transcode_description description = {0};
-    enum err err = rendition->kind == PLAN_VIDEO
+    enum err err = rendition->kind != PLAN_AUDIO
                        ? describe_video(plan, rendition, options, &description, why)
                        : describe_audio(rendition, &description, why);
     if (err == OK)
@@ -210,6 +224,8 @@ void transcoder_close(struct transcoder **transcoder)
         return;
     for (uint32_t i = 0; i < old->room; i++)
         drop(&old->pool[i]);
+    stills_close(&old->stills);
+    gpu_link_unref(&old->gpu);
     pthread_mutex_destroy(&old->lock);
     mem_free(old->pool);
     mem_free(old->preset);
@@ -283,14 +299,40 @@ static void refuse(struct engine_output *outputs, size_t count, enum err err, co
     }
 }
 
+void transcoder_use_gpu(struct transcoder *transcoder, struct gpu_link *gpu)
+{
+    pthread_mutex_lock(&transcoder->lock);
+    struct gpu_link *old = transcoder->gpu;
+    transcoder->gpu = gpu_link_ref(gpu);
+    pthread_mutex_unlock(&transcoder->lock);
+    gpu_link_unref(&old);
+}
+
+/* For a segment: gpu_link_unref. */
+static struct gpu_link *take_gpu(struct transcoder *transcoder)
+{
+    pthread_mutex_lock(&transcoder->lock);
+    struct gpu_link *gpu = transcoder->gpu != NULL ? gpu_link_ref(transcoder->gpu) : NULL;
+    pthread_mutex_unlock(&transcoder->lock);
+    return gpu;
+}
+
+void transcoder_init(struct transcoder *transcoder, struct engine_output *output)
+{
+    CLEANUP(gpu_link_unref) struct gpu_link *gpu = take_gpu(transcoder);
+    struct engine_options options = transcoder->options;
+    options.gpu = gpu;
+    output->result = gpu_init(transcoder->plan, &options, output);
+}
+
 static int64_t first_slot(const struct plan *plan, uint32_t rendition, uint32_t n)
 {
     return plan_ticks_to_frame(plan, plan_segment_start(plan, rendition, n));
 }
 
 void transcoder_video(struct transcoder *transcoder, uint32_t n, struct engine_output *outputs,
-                      size_t output_count, _Atomic bool *cancelled, engine_tick_fn *tick,
-                      void *tick_ctx)
+                      size_t output_count, const struct screens *screens, _Atomic bool *cancelled,
+                      engine_tick_fn *tick, void *tick_ctx)
 {
     static const struct asker nobody = {NULL, NULL, NULL};
     const struct asker asker = {cancelled, tick, tick_ctx};
@@ -308,7 +350,10 @@ void transcoder_video(struct transcoder *transcoder, uint32_t n, struct engine_o
     refuse(outputs, output_count, err, &why);
     if (err != OK)
         return;
-    err = video_make(pictures, plan, &transcoder->options, n, outputs, output_count, &asker);
+    CLEANUP(gpu_link_unref) struct gpu_link *gpu = take_gpu(transcoder);
+    struct engine_options options = transcoder->options;
+    options.gpu = gpu;
+    err = video_make(pictures, plan, &options, n, outputs, output_count, screens, &asker);
     pictures_set_asker(pictures, &nobody);
     if (err == OK)
         put(transcoder, (struct warm){.pictures = pictures});
@@ -338,4 +383,44 @@ void transcoder_audio(struct transcoder *transcoder, uint32_t n, struct engine_o
         put(transcoder, (struct warm){.sound = sound, .track = track});
     else
         decoder_close(&sound);
+}
+
+/* Apart from the pool: who leafs through a film takes no decoder from those who watch it. */
+static struct stills *take_stills(struct transcoder *transcoder, uint32_t track)
+{
+    struct stills *stills = NULL;
+    pthread_mutex_lock(&transcoder->lock);
+    if (transcoder->stills != NULL && stills_track(transcoder->stills) == track) {
+        stills = transcoder->stills;
+        transcoder->stills = NULL;
+    }
+    pthread_mutex_unlock(&transcoder->lock);
+    return stills;
+}
+
+static void put_stills(struct transcoder *transcoder, struct stills *stills)
+{
+    pthread_mutex_lock(&transcoder->lock);
+    struct stills *old = transcoder->stills;
+    transcoder->stills = stills;
+    pthread_mutex_unlock(&transcoder->lock);
+    stills_close(&old);
+}
+
+void transcoder_still(struct transcoder *transcoder, uint32_t n, struct engine_output *output,
+                      _Atomic bool *cancelled, engine_tick_fn *tick, void *tick_ctx)
+{
+    static const struct asker nobody = {NULL, NULL, NULL};
+    const struct asker asker = {cancelled, tick, tick_ctx};
+    uint32_t track = transcoder->plan->renditions[output->rendition].track;
+    struct stills *stills = take_stills(transcoder, track);
+    if (stills == NULL)
+        stills = stills_new(transcoder->input, transcoder->plan, track);
+    stills_set_asker(stills, &asker);
+    enum err err = stills_make(stills, &transcoder->options, n, output);
+    stills_set_asker(stills, &nobody);
+    if (err == OK)
+        put_stills(transcoder, stills);
+    else
+        stills_close(&stills);
 }

@@ -21,6 +21,9 @@
 #define TRANSCODE_AUDIO_FRAME    1024
 #define TRANSCODE_AUDIO_CHANNELS 2
 #define TRANSCODE_AUDIO_BITRATE  192000
+/* 5.1, of sources with more than two channels. */
+#define TRANSCODE_AUDIO_SURROUND_CHANNELS 6
+#define TRANSCODE_AUDIO_SURROUND_BITRATE  384000
 /* With headers and what the coder borrows, a variant of it alone stays below the 192 kbit/s that
  * hls-engines 4, rule 36 wants for the road. */
 #define TRANSCODE_AUDIO_LOW_BITRATE   112000
@@ -29,6 +32,9 @@
 
 /* Appends what encodes and with which settings: "x264-164 lavc-59.37.100 ...". */
 void transcode_version(const struct engine_options *options, struct str *out);
+
+/* Has the encoders make the tables that they keep for the life of the process. */
+void transcode_preload(void);
 
 /* Why this track cannot be transcoded here, in words for a person; "" when it can. Constant. */
 const char *transcode_refusal(const struct plan_track *track);
@@ -41,12 +47,15 @@ MUST_CHECK enum err transcode_identify(const struct reader *reader, struct plan 
 /* The sample rate of the track's AAC: rendition.timescale. */
 uint32_t transcode_audio_rate(const struct plan_track *track);
 
+/* The most bits of one I-frame of a rendition whose width and height are set. */
+uint32_t transcode_still_bits(const struct plan_rendition *rendition);
+
 /* What the encoder of a transcoded picture is told (rendition.bitrate), whose width and height are
  * set: what pictures of that size need, and no more than such a source can use: `source_peak` bit/s
  * are its own most over some seconds; 0: not known. */
 uint32_t transcode_video_bitrate(const struct plan *plan, const struct plan_rendition *rendition,
                                  uint64_t source_peak);
-/* The same of sound at rendition.timescale; at most `wanted`. */
+/* The same of sound at rendition.timescale and of its channels; at most `wanted`. */
 uint32_t transcode_audio_bitrate(const struct plan_rendition *rendition, uint32_t wanted);
 /* What sound for the road is told: TRANSCODE_AUDIO_LOW_BITRATE, and less for a film so short that
  * the coder's buffer would lift its peak above TRANSCODE_AUDIO_LOW_PEAK. Needs the plan's cuts and E. */
@@ -82,6 +91,7 @@ struct transcode_rates transcode_rates(const struct plan *plan,
                                        const struct plan_rendition *rendition);
 
 struct transcoder;
+struct screens;
 
 /* Borrows `input` and `plan` until transcoder_close; copies the options. Reads nothing yet. */
 MUST_CHECK enum err transcoder_open(struct input *input, const struct plan *plan,
@@ -89,10 +99,18 @@ MUST_CHECK enum err transcoder_open(struct input *input, const struct plan *plan
 /* No call may be under way. NULL is accepted. */
 void transcoder_close(struct transcoder **transcoder);
 
-/* Segment `n` of several video transcodes of one track, decoded once; of one audio transcode. n is
+/* Segment `n` of several video transcodes of one track, decoded once, with `screens` drawn into all of
+ * them (NULL: nothing is); of one audio transcode. n is
  * below the renditions' segment count. Results as engine_segment says. */
 void transcoder_video(struct transcoder *transcoder, uint32_t n, struct engine_output *outputs,
-                      size_t output_count, _Atomic bool *cancelled, engine_tick_fn *tick,
-                      void *tick_ctx);
+                      size_t output_count, const struct screens *screens, _Atomic bool *cancelled,
+                      engine_tick_fn *tick, void *tick_ctx);
 void transcoder_audio(struct transcoder *transcoder, uint32_t n, struct engine_output *output,
+                      _Atomic bool *cancelled, engine_tick_fn *tick, void *tick_ctx);
+/* Takes a reference of what makes renditions of devices from now on. */
+void transcoder_use_gpu(struct transcoder *transcoder, struct gpu_link *gpu);
+/* The init segment of one of those. */
+void transcoder_init(struct transcoder *transcoder, struct engine_output *output);
+/* I-frame `n` of a rendition of them (stills.h). */
+void transcoder_still(struct transcoder *transcoder, uint32_t n, struct engine_output *output,
                       _Atomic bool *cancelled, engine_tick_fn *tick, void *tick_ctx);

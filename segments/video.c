@@ -10,14 +10,17 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "segments/burn.h"
 #include "segments/encode.h"
+#include "segments/encoder.h"
 #include "segments/filter.h"
 #include "segments/part.h"
 
 struct lane {
     struct engine_output *output;
     struct filter *filter;
-    AVCodecContext *encoder;
+    struct burn *burn; /* NULL: nothing is drawn in */
+    struct encoder *encoder;
     struct part_writer part;
     AVFrame *filtered; /* what the encoder got last */
     int64_t sent;      /* slot the encoder gets next */
@@ -28,11 +31,12 @@ struct lane {
 struct job {
     const struct plan *plan;
     const struct engine_options *options;
+    const struct screens *screens; /* NULL: nothing is drawn in */
     const struct asker *asker;
     int64_t first, end; /* slots */
     bool deinterlace;
     AVPacket *packet;
-    AVFrame *scratch;
+    AVFrame *scratch, *drawn;
     struct lane *lanes;
     size_t lane_count;
 };
@@ -74,27 +78,28 @@ static enum err add_packet(const struct job *job, struct lane *lane, const AVPac
     int64_t decode = plan_frame_to_ticks(plan, slot);
     int64_t shown = plan_frame_to_ticks(plan, job->first + packet->pts);
     int64_t offset = (int64_t) PLAN_OFFSET_S * plan->timescale;
-    if (packet->size <= 0 || slot >= job->end)
-        return ERR_BAD_MEDIA;
-    enum err err =
-        encode_video_append(packet->data, (size_t) packet->size, &lane->part.payload, &sample.size);
+    bool is_first = lane->written == 0;
+    if (packet->size <= 0 || slot >= job->end || packet->pts < 0 ||
+        packet->pts >= job->end - job->first || (is_first && !sample.is_sync))
+        return encoder_blame(lane->encoder, &lane->output->why);
+    if (encode_video_append(packet->data, (size_t) packet->size, &lane->part.payload,
+                            &sample.size) != OK)
+        return encoder_blame(lane->encoder, &lane->output->why);
     sample.duration = (uint32_t) (plan_frame_to_ticks(plan, slot + 1) - decode);
     sample.composition = (int32_t) (shown - decode + rendition->delay);
-    if (err == OK)
-        part_add(&lane->part, &sample, (uint64_t) (decode + offset - rendition->delay));
+    part_add(&lane->part, &sample, (uint64_t) (decode + offset - rendition->delay));
     lane->written++;
-    return err;
+    return OK;
 }
 
 static enum err receive_packets(const struct job *job, struct lane *lane)
 {
     for (;;) {
-        int code = avcodec_receive_packet(lane->encoder, job->packet);
-        if (code == AVERROR(EAGAIN) || code == AVERROR_EOF)
+        enum err err = encoder_receive(lane->encoder, job->packet);
+        if (err == ERR_AGAIN)
             return OK;
-        if (code < 0)
-            return ERR_BAD_MEDIA;
-        enum err err = add_packet(job, lane, job->packet);
+        if (err == OK)
+            err = add_packet(job, lane, job->packet);
         av_packet_unref(job->packet);
         if (err == OK && lane->part.count >= lane->part_frames) {
             lane->part_frames = VIDEO_PART_FRAMES;
@@ -107,17 +112,29 @@ static enum err receive_packets(const struct job *job, struct lane *lane)
     }
 }
 
+/* The filtered frame with the subtitles of the next slot drawn in; itself where there are none. It stays
+ * as it is: other slots may show it without. */
+static AVFrame *draw(const struct job *job, struct lane *lane)
+{
+    int64_t ns = plan_time_ns(job->plan, plan_frame_to_ticks(job->plan, lane->sent));
+    if (lane->burn == NULL || !burn_look(lane->burn, ns))
+        return lane->filtered;
+    av_frame_unref(job->drawn);
+    MUST(av_frame_ref(job->drawn, lane->filtered) >= 0 && av_frame_make_writable(job->drawn) >= 0);
+    burn_draw(lane->burn, job->drawn);
+    return job->drawn;
+}
+
 /* The next slot's frame: what lane->filtered holds. */
 static enum err encode_slot(const struct job *job, struct lane *lane)
 {
-    AVFrame *frame = lane->filtered;
+    AVFrame *frame = draw(job, lane);
     frame->pts = lane->sent - job->first;
     /* The source's own choice of frame types is none of ours (segment-engine 5). */
     frame->pict_type = frame->pts == 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     lane->sent++;
-    if (avcodec_send_frame(lane->encoder, frame) < 0)
-        return ERR_BAD_MEDIA;
-    return receive_packets(job, lane);
+    enum err err = encoder_send(lane->encoder, frame, &lane->output->why);
+    return err == OK ? receive_packets(job, lane) : err;
 }
 
 /* Takes a filtered frame for its slot; slots that a filter left out show the one before. */
@@ -168,12 +185,12 @@ static enum err finish_lane(const struct job *job, struct lane *lane)
         err = pull_frames(job, lane);
     while (err == OK && lane->sent < job->end && lane->filtered->buf[0] != NULL)
         err = encode_slot(job, lane);
-    if (err == OK && avcodec_send_frame(lane->encoder, NULL) < 0)
-        err = ERR_BAD_MEDIA;
+    if (err == OK)
+        err = encoder_send(lane->encoder, NULL, &lane->output->why);
     if (err == OK)
         err = receive_packets(job, lane);
     if (err == OK && lane->written != (uint64_t) (job->end - job->first))
-        err = ERR_BAD_MEDIA;
+        err = encoder_blame(lane->encoder, &lane->output->why);
     return err == OK ? part_flush(&lane->part) : err;
 }
 
@@ -189,13 +206,20 @@ static void start_lane(const struct job *job, struct lane *lane, uint32_t n)
     MUST(lane->filtered != NULL);
     lane->filter = filter_new(&job->plan->tracks[rendition->track], rendition->width,
                               rendition->height, job->deinterlace, settings.threads);
-    lane->output->result = encode_video_open(&settings, &lane->encoder, &lane->output->why);
+    if (job->screens != NULL)
+        lane->burn = burn_new(job->screens, &job->plan->tracks[rendition->track], rendition->width,
+                              rendition->height, settings.color_matrix);
+    lane->output->result =
+        plan_is_on_device(rendition)
+            ? encoder_open_gpu(&settings, job->options->gpu, &lane->encoder, &lane->output->why)
+            : encoder_open_x264(&settings, &lane->encoder, &lane->output->why);
 }
 
 static void stop_lane(struct lane *lane)
 {
-    encode_close(&lane->encoder);
+    encoder_close(&lane->encoder);
     filter_free(&lane->filter);
+    burn_free(&lane->burn);
     av_frame_free(&lane->filtered);
     part_fini(&lane->part);
 }
@@ -270,8 +294,9 @@ static void start(struct job *job, struct engine_output *outputs, uint32_t n)
     job->deinterlace = filter_may_be_interlaced(track);
     job->packet = av_packet_alloc();
     job->scratch = av_frame_alloc();
+    job->drawn = av_frame_alloc();
     job->lanes = mem_new_array(struct lane, job->lane_count);
-    MUST(job->packet != NULL && job->scratch != NULL);
+    MUST(job->packet != NULL && job->scratch != NULL && job->drawn != NULL);
     for (size_t i = 0; i < job->lane_count; i++) {
         job->lanes[i].output = &outputs[i];
         start_lane(job, &job->lanes[i], n);
@@ -280,14 +305,19 @@ static void start(struct job *job, struct engine_output *outputs, uint32_t n)
 
 enum err video_make(struct pictures *pictures, const struct plan *plan,
                     const struct engine_options *options, uint32_t n, struct engine_output *outputs,
-                    size_t output_count, const struct asker *asker)
+                    size_t output_count, const struct screens *screens, const struct asker *asker)
 {
-    struct job job = {.plan = plan, .options = options, .asker = asker, .lane_count = output_count};
+    struct job job = {.plan = plan,
+                      .options = options,
+                      .screens = screens,
+                      .asker = asker,
+                      .lane_count = output_count};
     start(&job, outputs, n);
     enum err err = run(&job, pictures);
     finish(&job);
     av_packet_free(&job.packet);
     av_frame_free(&job.scratch);
+    av_frame_free(&job.drawn);
     mem_free(job.lanes);
     return err;
 }

@@ -8,6 +8,7 @@
 
 #include "segments/pictures.h"
 #include "segments/plan.h"
+#include "segments/screens.h"
 #include "segments/segments.h"
 
 /* Frames of the first part: a picture, as soon as there is one. */
@@ -15,10 +16,11 @@
 /* Of the others: about half a second. */
 #define VIDEO_PART_FRAMES 12
 
-/* Makes segment `n` of the outputs, all of pictures_track's track, and sets their results. The
+/* Makes segment `n` of the outputs, all of pictures_track's track, and sets their results; `screens` are
+ * drawn into them (NULL: nothing is). The
  * answer concerns `pictures`: OK: warm, stands behind the segment or can be sent elsewhere; else it
  * can only be closed. */
 MUST_CHECK enum err video_make(struct pictures *pictures, const struct plan *plan,
                                const struct engine_options *options, uint32_t n,
                                struct engine_output *outputs, size_t output_count,
-                               const struct asker *asker);
+                               const struct screens *screens, const struct asker *asker);

@@ -2,6 +2,7 @@
 #include "segments/window.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/mem.h"
 
@@ -59,6 +60,16 @@ enum err window_peek(struct window *window, uint64_t offset, size_t most, const 
     return err;
 }
 
+/* Large tables: one call instead of a fault for every page. Where the kernel does not know it, pages come by
+ * themselves. */
+static void populate(uint8_t *bytes, size_t size)
+{
+    enum { PAGE = 4096, LEAST = 1 << 20 };
+    size_t before = (PAGE - (uintptr_t) bytes % PAGE) % PAGE;
+    if (size >= LEAST)
+        (void) madvise(bytes + before, (size - before) / PAGE * PAGE, MADV_POPULATE_WRITE);
+}
+
 enum err window_load(struct reader *reader, uint64_t offset, uint64_t size, uint64_t limit,
                      uint8_t **out)
 {
@@ -69,6 +80,7 @@ enum err window_load(struct reader *reader, uint64_t offset, uint64_t size, uint
         return ERR_NOT_FOUND;
     uint8_t *bytes = mem_new_array(uint8_t, size > 0 ? (size_t) size : 1);
     size_t got = 0;
+    populate(bytes, (size_t) size);
     enum err err = reader_read(reader, bytes, (size_t) size, offset, &got);
     if (err == OK)
         *out = bytes;

@@ -75,7 +75,8 @@ static enum err say_unforked(const struct zygote *zygote, uint64_t id, const cha
 }
 
 /* In the child: all that is left of the zygote is its libraries. */
-__attribute__((noreturn)) static void become_film(pid_t zygote, int socket, bool fresh)
+__attribute__((noreturn)) static void become(pid_t zygote, int socket,
+                                             const struct wire_fork *request)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -85,15 +86,18 @@ __attribute__((noreturn)) static void become_film(pid_t zygote, int socket, bool
         close_range(WIRE_FD + 1, ~0U, 0) != 0)
         _exit(1);
     int niceness UNUSED = nice(CHILD_NICE); /* refused, it is no harm */
-    if (!fresh)
+    if (request->device[0] != '\0')
+        execl("/proc/self/exe", "matinee-media", "gpu", request->device, (char *) NULL);
+    else if (request->fresh)
+        execl("/proc/self/exe", "matinee-media", "film", (char *) NULL);
+    else
         _exit(film_run(WIRE_FD));
-    execl("/proc/self/exe", "matinee-media", "film", (char *) NULL);
     _exit(1);
 }
 
 /* fork and pidfd_open are as safe as CLONE_PIDFD here, for only we reap: until then the number is
  * nobody else's. A bare clone would leave glibc with the zygote's thread id in the child. */
-static enum err fork_film(struct zygote *zygote, struct wire_message *request)
+static enum err fork_child(struct zygote *zygote, struct wire_message *request)
 {
     uint64_t id = request->fork.id;
     if (zygote->count == CHILD_LIMIT)
@@ -101,7 +105,7 @@ static enum err fork_film(struct zygote *zygote, struct wire_message *request)
     pid_t self = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        become_film(self, request->fds[0], request->fork.fresh);
+        become(self, request->fds[0], &request->fork);
     if (pid < 0)
         return say_unforked(zygote, id, strerror(errno));
     CLEANUP(fd_close) int pidfd = pidfd_open(pid, 0);
@@ -157,7 +161,7 @@ static enum err answer(struct zygote *zygote)
     if (message.kind == WIRE_PING)
         kind = say_pong(zygote, message.ping.turn);
     else
-        kind = fork_film(zygote, &message); /* no third one goes this way */
+        kind = fork_child(zygote, &message); /* no third one goes this way */
     wire_close_fds(&message);
     return kind;
 }

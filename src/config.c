@@ -51,11 +51,15 @@ static const struct setting settings[] = {
     {"media.preset", TEXT, AT(media.preset), "veryfast", 0, 0,
      "ultrafast|superfast|veryfast|faster|fast|medium"},
     {"media.threads", NUMBER, AT(media.threads), "2", 1, 16, NULL},
+    {"media.cores", NUMBER, AT(media.cores), "0", 0, 1024, NULL},
     {"media.runs", NUMBER, AT(media.runs), "0", 0, 64, NULL},
-    {"media.processes", NUMBER, AT(media.processes), "8", 1, 256, NULL},
+    {"media.processes", NUMBER, AT(media.processes), "24", 1, 256, NULL},
     {"media.memory_bytes", NUMBER, AT(media.memory_bytes), "1536MiB", 128LL << 20, 64 * GIB, NULL},
     {"media.hang_ms", NUMBER, AT(media.hang_ms), "30000", 100, 600000, NULL},
+    {"media.hardware", TEXT, AT(media.hardware), "auto", 0, 0, NULL},
     {"hls.cache_bytes", NUMBER, AT(hls.cache_bytes), "4GiB", 0, 1LL << 44, NULL},
+    {"hls.storyboard_bytes", NUMBER, AT(hls.storyboard_bytes), "1GiB", 0, 1LL << 44, NULL},
+    {"hls.fingerprint_bytes", NUMBER, AT(hls.fingerprint_bytes), "256MiB", 0, 16 * GIB, NULL},
     {"hls.send_buffer_bytes", NUMBER, AT(hls.send_buffer_bytes), "64MiB", 1LL << 20, 16 * GIB,
      NULL},
     {"hls.ahead_s", NUMBER, AT(hls.ahead_s), "30", 0, 600, NULL},
@@ -65,6 +69,7 @@ static const struct setting settings[] = {
     {"fetch.proxy", TEXT, AT(fetch.proxy), "", 0, 0, NULL},
     {"fetch.allow", LIST, AT(fetch.allow), "", 0, 0, NULL},
     {"fetch.ca_file", TEXT, AT(fetch.ca_file), "", 0, 0, NULL},
+    {"fetch.keep_bytes", NUMBER, AT(fetch.keep_bytes), "4GiB", 64LL << 20, 1LL << 44, NULL},
     {"torrent.enabled", BOOL, AT(torrent.enabled), "true", 0, 0, NULL},
     {"torrent.into_library", BOOL, AT(torrent.into_library), "true", 0, 0, NULL},
     {"torrent.listen", TEXT, AT(torrent.listen), "0.0.0.0:6881,[::]:6881", 0, 0, NULL},
@@ -488,6 +493,21 @@ static bool is_loopback(const char *listen)
            strncmp(listen, "localhost:", 10) == 0;
 }
 
+/* "vaapi:/dev/dri/renderD128,qsv:/dev/dri/renderD128": which kinds there are is known to who opens them. */
+static bool is_hardware(const char *text)
+{
+    if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0)
+        return true;
+    for (;;) {
+        size_t kind = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
+        if (kind == 0 || text[kind] != ':' || text[kind + 1] != '/')
+            return false;
+        text += kind + strcspn(text + kind, ",");
+        if (*text++ == '\0')
+            return true;
+    }
+}
+
 enum err config_check(const struct config *config, struct why *why)
 {
     if ((config->tls.certificate[0] == '\0') != (config->tls.key[0] == '\0'))
@@ -504,5 +524,11 @@ enum err config_check(const struct config *config, struct why *why)
         return why_set(why, ERR_BAD_INPUT, "http.base_path",
                        "http.base_path is \"%s\": it begins with / and does not end with it",
                        config->http.base_path);
+    if (!is_hardware(config->media.hardware))
+        return why_set(
+            why, ERR_BAD_INPUT, "media.hardware",
+            "media.hardware is \"%s\": it is auto, off, or devices with commas between, as "
+            "vaapi:/dev/dri/renderD128",
+            config->media.hardware);
     return OK;
 }

@@ -48,13 +48,17 @@ struct config {
         char *program;
         char *preset;
         int64_t threads;
+        int64_t cores;
         int64_t runs;
         int64_t processes;
         int64_t memory_bytes;
         int64_t hang_ms;
+        char *hardware;
     } media;
     struct {
         int64_t cache_bytes;
+        int64_t storyboard_bytes;
+        int64_t fingerprint_bytes;
         int64_t send_buffer_bytes;
         int64_t ahead_s;
         int64_t idle_s;
@@ -65,6 +69,7 @@ struct config {
         char *proxy;
         struct config_list allow;
         char *ca_file;
+        int64_t keep_bytes;
     } fetch;
     struct {
         bool enabled;

@@ -36,7 +36,8 @@ static enum err run(const struct commandline *options, struct why *why)
         err = server_run(options->config, &media, why);
         break;
     case COMMAND_INSPECT:
-        err = tool_inspect(&media, options->segment.path, why);
+        err = tool_inspect(&media, (unsigned) options->config->media.cores, options->segment.path,
+                           why);
         break;
     case COMMAND_SEGMENT:
         err = tool_write_segment(&media, &options->segment, why);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "fetch/fetch.h"
+#include "fetch/remotes.h"
 #include "hls/hls.h"
 #include "http/http.h"
 #include "library/library.h"
@@ -39,6 +40,7 @@ struct server {
     struct library *library;
     struct hls *hls;
     struct fetch *fetch;
+    struct remotes *remotes;
     struct torrents *torrents;
     struct api *api;
     struct http *http;
@@ -241,8 +243,13 @@ static enum err start_hls(struct server *server, struct why *why)
         .host = server->host,
         .data_folder = server->data,
         .cache_bytes = (uint64_t) config->hls.cache_bytes,
+        .storyboard_bytes = (uint64_t) config->hls.storyboard_bytes,
+        .fingerprint_bytes = (uint64_t) config->hls.fingerprint_bytes,
         .send_buffer_bytes = (uint64_t) config->hls.send_buffer_bytes,
         .ahead_s = (unsigned) config->hls.ahead_s,
+        .cores = (unsigned) config->media.cores,
+        .hardware = config->media.hardware,
+        .trial = true,
         .idle_ms = config->hls.idle_s * 1000,
         .hold_ms = config->hls.hold_ms,
         .heartbeat_ms = config->hls.heartbeat_ms,
@@ -271,6 +278,11 @@ static enum err start_fetch(struct server *server, struct why *why)
 
 static enum err start_api(struct server *server, struct why *why)
 {
+    CLEANUP(str_fini) struct str fetched = {0};
+    str_printf(&fetched, "%s/fetched", server->data);
+    enum err err = make_folder(str_text(&fetched), why);
+    if (err != OK)
+        return err;
     const struct api_options options = {
         .store = server->store,
         .auth = server->auth,
@@ -279,11 +291,29 @@ static enum err start_api(struct server *server, struct why *why)
         .sandbox = media_host_sandbox(server->host),
         .base_path = server->config->http.base_path,
         .files_downloads = server->config->torrent.into_library,
+        .fetched_folder = str_text(&fetched),
     };
     return api_new(&options, &server->api, why);
 }
 
 /* After what its news go to. */
+static enum err start_remotes(struct server *server, struct why *why)
+{
+    CLEANUP(str_fini) struct str folder = {0};
+    str_printf(&folder, "%s/remote", server->data);
+    const struct remotes_options options = {
+        .fetch = server->fetch,
+        .folder = str_text(&folder),
+        .budget_bytes = (uint64_t) server->config->fetch.keep_bytes,
+        .changed = api_remote_changed,
+        .ctx = server->api,
+    };
+    enum err err = remotes_start(&options, &server->remotes, why);
+    if (err == OK)
+        api_set_remotes(server->api, server->remotes);
+    return err;
+}
+
 static enum err start_torrents(struct server *server, struct why *why)
 {
     const struct config *config = server->config;
@@ -367,6 +397,8 @@ static enum err start_all(struct server *server, const struct media_options *med
     if (err == OK)
         err = start_hls(server, why);
     if (err == OK)
+        err = start_remotes(server, why);
+    if (err == OK)
         err = start_torrents(server, why);
     if (err == OK)
         err = start_http(server, why);
@@ -386,10 +418,12 @@ static void stop_all(struct server *server)
         library_stop(server->library);
     if (server->api != NULL)
         api_stop(server->api);
+    remotes_halt(server->remotes);
     fetch_stop(&server->fetch);
     http_stop(&server->http, 0);
     hls_stop(&server->hls);
     torrents_stop(&server->torrents);
+    remotes_stop(&server->remotes);
     library_free(&server->library);
     api_free(&server->api);
     auth_stop(&server->auth);

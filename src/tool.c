@@ -6,12 +6,14 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "hls/admission.h"
 #include "hls/hls.h"
 #include "http/http.h"
 #include "segments/plan.h"
@@ -32,6 +34,7 @@ struct tool {
     struct media_piece *pieces;
     size_t count, room;
     uint32_t rendition, n;
+    int64_t cpu_ms; /* of the process, when its job was done */
     enum err result;
     struct why why;
 };
@@ -57,7 +60,9 @@ static void on_pieces(void *ctx, const struct media_piece *pieces, size_t count,
 static void on_done(void *ctx, uint64_t size)
 {
     (void) size;
-    end(ctx, OK, NULL);
+    struct tool *tool = ctx;
+    tool->cpu_ms = media_cpu_ms(tool->media);
+    end(tool, OK, NULL);
 }
 
 static void on_failed(void *ctx, enum err kind, const struct why *why)
@@ -187,12 +192,77 @@ static void close_tool(struct tool *tool)
     sem_destroy(&tool->done);
 }
 
-enum err tool_inspect(const struct media_options *media, const char *path, struct why *why)
+/* --- inspect --- */
+
+/* The smallest of the film's transcodes: asked soonest. -1: none. */
+static int smallest_transcode(const struct plan *plan)
+{
+    int least = -1;
+    for (uint32_t i = 0; i < plan->rendition_count; i++) {
+        const struct plan_rendition *r = &plan->renditions[i];
+        if (r->kind == PLAN_VIDEO && !r->is_copy &&
+            (least < 0 || r->height < plan->renditions[least].height))
+            least = (int) i;
+    }
+    return least;
+}
+
+/* What of the film so many cores, with nothing else to do, convert as fast as it plays: a segment of it
+ * is converted, and admission control asked as the server asks it. */
+static enum err judge_machine(struct tool *tool, unsigned cores, struct admission_offer *out)
+{
+    static const struct admission_viewer alone = {.film = "film", .position_ms = -1};
+    const struct plan *plan = tool->plan;
+    struct admission_viewer viewer = alone;
+    enum err err = run_job(tool, start_segment);
+    if (err != OK)
+        return err;
+    int64_t ticks = plan_segment_start(plan, tool->rendition, tool->n + 1) -
+                    plan_segment_start(plan, tool->rendition, tool->n);
+    double units = admission_decode_units(plan, plan->renditions[tool->rendition].track) +
+                   admission_encode_units(plan, tool->rendition);
+    struct admission *admission = admission_new(cores);
+    viewer.plan = plan;
+    admission_measured(admission, alone.film,
+                       units * (double) ticks / plan->renditions[tool->rendition].timescale,
+                       (double) tool->cpu_ms / 1000);
+    admission_offer(admission, &viewer, 0, out);
+    admission_free(&admission);
+    return OK;
+}
+
+/* Each transcode of the picture says whether it is made in time, and why not. */
+static void describe_machine(struct tool *tool, unsigned cores, json_t *about)
+{
+    struct admission_offer offer;
+    int least = smallest_transcode(tool->plan);
+    json_t *renditions = json_object_get(about, "renditions");
+    if (least < 0)
+        return;
+    tool->rendition = (uint32_t) least;
+    tool->n = 0;
+    enum err err = judge_machine(tool, cores, &offer);
+    for (uint32_t i = 0; i < tool->plan->rendition_count; i++) {
+        const struct plan_rendition *r = &tool->plan->renditions[i];
+        if (r->kind != PLAN_VIDEO || r->is_copy)
+            continue;
+        json_t *object = json_array_get(renditions, i);
+        bool fits = err == OK && (uint64_t) r->width * r->height <= offer.most_pixels;
+        json_object_set_new(object, "fits", json_boolean(fits));
+        if (!fits)
+            json_object_set_new(object, "why",
+                                json_string(err == OK ? offer.why.text : tool->why.text));
+    }
+}
+
+enum err tool_inspect(const struct media_options *media, unsigned cores, const char *path,
+                      struct why *why)
 {
     struct tool tool;
     enum err err = open_tool(&tool, media, path, why);
     if (err == OK) {
         json_t *about = hls_describe(tool.plan);
+        describe_machine(&tool, cores, about);
         if (json_dumpf(about, stdout, JSON_INDENT(2) | JSON_DIGITS) != 0 || putchar('\n') == EOF ||
             fflush(stdout) != 0)
             err = why_set(why, ERR_IO, NULL, "stdout cannot be written");
@@ -252,33 +322,56 @@ static enum err write_pieces(struct tool *tool, int fd, struct why *why)
 static enum err write_wanted(struct tool *tool, const struct tool_segment *what, int fd,
                              struct why *why)
 {
-    const struct plan_rendition *rendition = &tool->plan->renditions[tool->rendition];
+    uint32_t owner = plan_unburnt(tool->plan, (uint32_t) tool->rendition);
+    const struct plan_rendition *rendition = &tool->plan->renditions[owner];
     if (what->init)
         return write_all(fd, rendition->init, rendition->init_size, why);
     return write_pieces(tool, fd, why);
 }
 
-/* To stdout, or under a temporary name that becomes the final one at the end. */
-static enum err write_out(struct tool *tool, const struct tool_segment *what, struct why *why)
+static enum err not_written(const char *path, struct why *why)
 {
-    if (what->out == NULL)
-        return write_wanted(tool, what, STDOUT_FILENO, why);
+    return why_set(why, err_from_errno(errno), "-o", "%s: %s", path, strerror(errno));
+}
+
+/* A pipe or a device is written to as it is: a file that took its name would take its place. */
+static bool is_special(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+static enum err write_special(struct tool *tool, const struct tool_segment *what, struct why *why)
+{
+    CLEANUP(fd_close) int fd = open(what->out, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 ? write_wanted(tool, what, fd, why) : not_written(what->out, why);
+}
+
+/* Under a temporary name that becomes the final one at the end. */
+static enum err write_file(struct tool *tool, const struct tool_segment *what, struct why *why)
+{
     struct str temporary = {0};
     str_printf(&temporary, "%s.part", what->out);
     CLEANUP(fd_close)
     int fd = open(str_text(&temporary), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     enum err err = OK;
     if (fd < 0)
-        err = why_set(why, err_from_errno(errno), "-o", "%s: %s", str_text(&temporary),
-                      strerror(errno));
+        err = not_written(str_text(&temporary), why);
     else
         err = write_wanted(tool, what, fd, why);
     if (err == OK && rename(str_text(&temporary), what->out) != 0)
-        err = why_set(why, ERR_IO, "-o", "%s: %s", what->out, strerror(errno));
+        err = not_written(what->out, why);
     if (err != OK && fd >= 0)
         unlink(str_text(&temporary));
     str_fini(&temporary);
     return err;
+}
+
+static enum err write_out(struct tool *tool, const struct tool_segment *what, struct why *why)
+{
+    if (what->out == NULL)
+        return write_wanted(tool, what, STDOUT_FILENO, why);
+    return is_special(what->out) ? write_special(tool, what, why) : write_file(tool, what, why);
 }
 
 static enum err choose(struct tool *tool, const struct tool_segment *what, struct why *why)

@@ -10,10 +10,11 @@
 #include "base/why.h"
 #include "hls/media.h"
 
-/* Writes to stdout, as JSON, what is in `path` and how each client would get it. BAD_MEDIA,
- * NOT_FOUND, IO... with the reason. */
-MUST_CHECK enum err tool_inspect(const struct media_options *media, const char *path,
-                                 struct why *why);
+/* Writes to stdout, as JSON, what is in `path`, how each client would get it, and which transcodes of
+ * the picture `cores` (0: those of this machine) make as fast as they play: one segment is made to see.
+ * BAD_MEDIA, NOT_FOUND, IO... with the reason. */
+MUST_CHECK enum err tool_inspect(const struct media_options *media, unsigned cores,
+                                 const char *path, struct why *why);
 
 struct tool_segment {
     const char *path;

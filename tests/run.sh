@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Installs what is missing, builds twice (sanitizers, Release) and runs every test.
-#     sh tests/run.sh            every behaviour once; what continuous integration runs: 25 minutes
+#     sh tests/run.sh            every behaviour once; what continuous integration runs: half an hour
 #     sh tests/run.sh full       every file, every rendition, every order, real waits: an hour
 # Tests take free ports on 127.0.0.0/8, work in temporary folders, and leave nothing behind.
 set -eu
@@ -17,15 +17,16 @@ esac
 export MATINEE_TEST_SIZE=$size
 
 packages_need $PACKAGES_BUILD $PACKAGES_TEST
+[ "$size" = plain ] || packages_need $PACKAGES_FULL
 out=$PWD/build-test
 mkdir -p "$out"
 failed=
 . tests/steps.sh
 
-build() { # build NAME CMAKE-ARGUMENTS...
+build() { # build NAME CMAKE-ARGUMENTS...: $targets; all, where that is empty
     folder=$out/$1
     shift
-    cmake -S . -B "$folder" -G Ninja "$@" && cmake --build "$folder"
+    cmake -S . -B "$folder" -G Ninja "$@" && cmake --build "$folder" ${targets:+--target $targets}
 }
 
 unit() { # unit NAME [FLAG]: the unit tests of one build
@@ -37,12 +38,27 @@ system() ( # system NAME [FLAG or TEST...]: the server of one build, over real H
     name=$1
     shift
     case $* in *tests/system/*) ;; *) set -- "$@" tests/system ;; esac
-    MATINEE_BIN=$out/$name/matinee MATINEE_BUILD=$out/$name \
-        /usr/bin/python3 -m pytest -q -n 2 --dist loadgroup -o cache_dir="$out/pytest-$name" "$@"
+    MATINEE_BIN=$out/$name/matinee MATINEE_BUILD=$out/$name /usr/bin/python3 -m pytest -q \
+        -n "${at_once:-2}" --dist loadgroup -o cache_dir="$out/pytest-$name" --durations=20 "$@"
 )
+
+# Stories of films that come from elsewhere wait for swarms and servers most of their time.
+waiting="downloads fetched links seeks swarm torrent_cases torrent_safety upstreams"
 
 chosen() ( # chosen NAME [FLAG...]: the same without the long form: under sanitizers that takes hours
     unset FULL
+    for name in $waiting; do
+        set -- "$@" "--ignore=tests/system/test_$name.py"
+    done
+    system "$@" tests/system
+)
+
+waits() ( # waits NAME [FLAG...]: what chosen leaves out
+    unset FULL
+    at_once=6
+    for name in $waiting; do
+        set -- "$@" "tests/system/test_$name.py"
+    done
     system "$@"
 )
 
@@ -56,29 +72,51 @@ brief() ( # brief NAME [FLAG...]
     system "$@" $stories tests/system/test_cases.py::test_case_24_everything_runs_under_the_sandbox
 )
 
-browser() {
-    MATINEE_BIN=$out/release/matinee sh tests/browser/run.sh "$out/release"
+# Films that come from elsewhere pass through more threads than any other: theirs, libtorrent's, curl's.
+arriving() ( # arriving NAME [FLAG...]
+    unset FULL
+    export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1"
+    stories="tests/system/test_downloads.py tests/system/test_fetched.py"
+    [ "$size" = plain ] || stories="$stories tests/system/test_links.py \
+        tests/system/test_torrent_cases.py tests/system/test_seeks.py"
+    system "$@" $stories
+)
+
+browser() { # browser [FILE.test.mjs...]
+    MATINEE_BIN=$out/release/matinee sh tests/browser/run.sh "$out/release" "$@"
 }
 
+browser_again() { # the files in which something failed
+    browser $(failed_stories "$out/browser-first.log")
+}
+
+# The release's own unit tests are of the long form.
+targets=
+[ "$size" = full ] || targets="matinee matinee-media player viewers load bare fake-resolver fake_disk"
 step build-release build release -DCMAKE_BUILD_TYPE=Release
+targets=
 step build-sanitized build sanitized -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
     -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=address,undefined
 [ -z "$failed" ] || { echo "1 passed, 1 failed"; exit 1; }
 step build-threads build threads -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
     -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=thread
 step steps sh tests/steps_test.sh
-step style sh tests/style.sh "$out/release"
 [ "$size" = plain ] || twice unit-release unit release -- unit release --rerun-failed
 twice unit-sanitized unit sanitized -- unit sanitized --rerun-failed
 twice unit-threads sh tests/threads.sh "$out/threads" -- sh tests/threads.sh "$out/threads" \
     --rerun-failed
+# The stories that follow wait much of their time.
+beside style sh tests/style.sh "$out/release"
+twice system-threads arriving threads -- arriving threads --lf
 case $size in
 full) twice system-release system release -- system release --lf ;;
 plain) twice system-release brief release -- brief release --lf ;;
 esac
 twice system-sanitized chosen sanitized -- chosen sanitized --lf
+twice system-waiting waits sanitized -- waits sanitized --lf
+joined
 step page sh conf/build/player.sh "$out/release" test
-twice browser browser -- browser
+twice browser browser -- browser_again
 
 # What each runner counted, as one line.
 passed=$(cat "$out"/unit-*.log "$out"/system-*.log 2>/dev/null | awk '

@@ -6,18 +6,47 @@ step() {
     name=$1
     shift
     begin=$(date +%s)
-    if "$@" >"$out/$name.log" 2>&1; then
-        echo "ok    $name ($(($(date +%s) - begin)) s)"
+    code=0
+    "$@" >"$out/$name.log" 2>&1 || code=$?
+    judge "$name" "$code" $(($(date +%s) - begin))
+}
+
+judge() { # judge NAME EXIT-CODE SECONDS
+    if [ "$2" -eq 0 ]; then
+        echo "ok    $1 ($3 s)"
         return 0
     fi
-    echo "FAIL  $name ($(($(date +%s) - begin)) s), build-test/$name.log ends:"
-    tail -n 60 "$out/$name.log"
-    failed="$failed $name"
+    echo "FAIL  $1 ($3 s), build-test/$1.log ends:"
+    tail -n 60 "$out/$1.log"
+    failed="$failed $1"
+}
+
+# beside NAME COMMAND...: begins a step that takes what processor others leave; joined NAME: its end.
+beside() {
+    beside_begin=$(date +%s)
+    beside=$1
+    shift
+    nice -n 19 "$@" >"$out/$beside.log" 2>&1 &
+    beside_pid=$!
+}
+
+joined() {
+    code=0
+    wait "$beside_pid" || code=$?
+    judge "$beside" "$code" $(($(date +%s) - beside_begin))
 }
 
 # What sanitizers say: once is enough, in a test that failed or in a server whose test went through.
 spoke='==[0-9]+== ?ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|SUMMARY: [A-Za-z]+Sanitizer'
 spoke="$spoke|:[0-9]+:[0-9]+: runtime error: "
+
+# The files of the browser's stories that failed, out of the log of `node --test`: each failure says
+# where it stands, "location: '/…/play.test.mjs:20:1'".
+failed_stories() { # failed_stories LOG
+    awk '/^ *(not )?ok / { bad = /not ok/ }
+        bad && /^ *location: / { sub(/^ *location: ./, ""); sub(/:[0-9]+:[0-9]+.$/, ""); print }' "$1" |
+        sort -u
+}
 
 # twice NAME COMMAND... -- AGAIN...: a step whose tests have deadlines. What fails on a machine that
 # is busy with other things is run once more, and that it was is said; never when a sanitizer spoke.
@@ -41,7 +70,7 @@ twice() {
         failed="$failed $name"
         return 0
     fi
-    grep -hE '\*\*\*Failed|\*\*\*Timeout|^FAILED |^not ok' "$out/$name.log" | sed 's/^/again /' || true
+    grep -hE '\*\*\*Failed|\*\*\*Timeout|^FAILED |^ *not ok' "$out/$name.log" | sed 's/^ */again /' || true
     mv "$out/$name.log" "$out/$name-first.log"
     step "$name" "$@"
 }

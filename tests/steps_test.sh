@@ -42,4 +42,36 @@ done
 again() { return 1; }
 try 'deadline'
 must 1 ' tried'
+
+failed=
+beside good sh -c 'echo words'
+joined >"$out/said"
+grep -q '^ok    good' "$out/said" && grep -q words "$out/good.log" && [ -z "$failed" ]
+beside bad sh -c 'echo a reason; exit 3'
+joined >"$out/said"
+grep -q '^FAIL  bad' "$out/said" && grep -q 'a reason' "$out/said" && [ "$failed" = ' bad' ]
+failed=
+
+cat >"$out/stories" <<'END'
+    # Subtest: picks it
+    ok 1 - picks it
+      ---
+      location: '/a/downloads.test.mjs:30:5'
+      ...
+ok 1 - downloads
+  ---
+  location: '/a/downloads.test.mjs:26:3'
+  ...
+    not ok 2 - seeks
+      ---
+      location: '/a/play.test.mjs:200:3'
+      ...
+not ok 2 - a film
+  ---
+  location: '/a/play.test.mjs:20:1'
+  ...
+END
+[ "$(failed_stories "$out/stories")" = /a/play.test.mjs ] || { echo 'which stories failed'; exit 1; }
+try '    not ok 2 - seeks'
+grep -qx 'again not ok 2 - seeks' "$out/said"
 echo ok

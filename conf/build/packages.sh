@@ -5,11 +5,14 @@
 PACKAGES_BUILD="build-essential cmake ninja-build pkg-config
     libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswresample-dev libswscale-dev
     libuv1-dev libh2o-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libjansson-dev libsqlite3-dev libsodium-dev
-    libyaml-dev libseccomp-dev libtorrent-rasterbar-dev"
+    libyaml-dev libseccomp-dev libtorrent-rasterbar-dev libuchardet-dev libchromaprint-dev"
 PACKAGES_RUN="ffmpeg qrencode util-linux iproute2"
 PACKAGES_TEST="libcmocka-dev ffmpeg mkvtoolnix python3 python3-pytest python3-pytest-xdist
-    python3-yaml python3-jsonschema python3-libtorrent chromium clang-14 clang-format-14 clang-tidy-14
+    python3-yaml python3-jsonschema python3-libtorrent iproute2 util-linux chromium clang-14 clang-format-14 clang-tidy-14
     libclang-rt-14-dev valgrind git fonts-dejavu-core procps"
+# For the long form: another engine that knows HLS, and a screen for it.
+PACKAGES_FULL="libwebkit2gtk-4.1-0 gir1.2-webkit2-4.1 gir1.2-gtk-3.0 python3-gi gstreamer1.0-plugins-base
+    gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav gstreamer1.0-gl xvfb xauth dbus"
 
 packages_missing() {
     for package; do

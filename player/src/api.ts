@@ -13,11 +13,15 @@ export type TitleFile = Schemas['TitleFile'];
 export type Scan = Schemas['Scan'];
 export type FileDetails = Schemas['File'];
 export type Playback = Schemas['Playback'];
+export type Capabilities = Schemas['Capabilities'];
 export type PlaybackWish = Schemas['PlaybackWish'];
 export type Download = Schemas['Download'];
 export type DownloadFile = Schemas['DownloadFile'];
 export type DownloadChange = Schemas['DownloadChange'];
+export type DownloadWish = { magnet: string } | { torrent_url: string } | { torrent: Blob };
 export type News = Schemas['Event'];
+/** A video of another server, which plays as any other file does. */
+export type Link = Schemas['Link'];
 type Page = Schemas['TitlePage'];
 type Report = Schemas['PlaybackReport'];
 type Refusal = Partial<Schemas['Problem']>;
@@ -105,13 +109,51 @@ export const reportPlayback = (id: string, body: Report, keepalive: boolean) =>
 export const endPlayback = (id: string) =>
   call<unknown>('DELETE', `/playback/${encodeURIComponent(id)}`, { keepalive: true });
 
+/** The film in small pictures, as the server has them now; `url` is what they are relative to. */
+export interface StoryboardText { text: string; url: string; mayCome: boolean }
+
+/** It stands beside the film's playlist. */
+export async function getStoryboard(master: string, signal: AbortSignal): Promise<StoryboardText> {
+  const url = new URL('storyboard.vtt', new URL(master, document.baseURI)).href;
+  const response = await fetch(url, { signal }).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    throw new Problem(0, '', undefined, undefined);
+  });
+  if (!response.ok) throw await problemOf(response);
+  return { text: await response.text(), url, mayCome: response.headers.has('Retry-After') };
+}
+
+async function getBeside(address: string, signal: AbortSignal): Promise<Response> {
+  const response = await fetch(new URL(address, document.baseURI).href, { signal }).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    throw new Problem(0, '', undefined, undefined);
+  });
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+/** Subtitles that are pictures: what is seen in a part of the film. */
+export type PicturePart = Schemas['Pictures'];
+/** The playlist of their parts; `url` is what it is relative to. */
+export async function getPictureParts(address: string, signal: AbortSignal): Promise<{ text: string; url: string }> {
+  const response = await getBeside(address, signal);
+  return { text: await response.text(), url: new URL(address, document.baseURI).href };
+}
+export const getPictures = async (address: string, signal: AbortSignal): Promise<PicturePart> =>
+  (await (await getBeside(address, signal)).json()) as PicturePart;
+
 export const getDownloads = (signal?: AbortSignal) => call<Schemas['DownloadPage']>('GET', '/downloads', { signal });
 /** The download that it becomes, or that it has been for long. */
-export const addDownload = (wish: { magnet: string } | { torrent: Blob }) =>
+export const addDownload = (wish: DownloadWish) =>
   call<Download>('POST', '/downloads', 'torrent' in wish ? wish : { body: wish });
 export const changeDownload = (id: string, body: DownloadChange) =>
   call<Download>('PATCH', `/downloads/${encodeURIComponent(id)}`, { body });
 export const removeDownload = (id: string) => call<unknown>('DELETE', `/downloads/${encodeURIComponent(id)}`);
+
+export const getLinks = (signal?: AbortSignal) => call<{ items: Link[]; next: string | null }>('GET', '/links', { signal });
+/** The link that it becomes, or that it has been for long. */
+export const addLink = (url: string) => call<Link>('POST', '/links', { body: { url } });
+export const removeLink = (id: string) => call<unknown>('DELETE', `/links/${encodeURIComponent(id)}`);
 
 /**
  * What a stream of news calls. After `anew` come the present states, and then `live`: what was not among

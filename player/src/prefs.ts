@@ -75,6 +75,10 @@ export const saveBandwidth = (bits: number): void => write('bandwidth', String(M
 export const savedTrack = (kind: 'audio' | 'subtitle'): string | undefined => read(kind);
 export const saveTrack = (kind: 'audio' | 'subtitle', name: string | undefined): void => write(kind, name);
 
+/** Night mode: whether loud and soft are brought together. */
+export const savedNight = (): boolean => read('night') === 'yes';
+export const saveNight = (on: boolean): void => write('night', on ? 'yes' : undefined);
+
 /** Codec answers, once per browser and screen. */
 export const savedProbe = (): string | undefined => read('probe');
 export const saveProbe = (text: string): void => write('probe', text);

@@ -61,6 +61,9 @@ static const struct http_route ROUTES[] = {
      .path = "/api/v1/downloads/{id}",
      .flags = ROUTE_ADMIN,
      .handler = download_delete},
+    {.method = "GET", .path = "/api/v1/links", .handler = links_get},
+    {.method = "POST", .path = "/api/v1/links", .body = JSON, .handler = links_post},
+    {.method = "DELETE", .path = "/api/v1/links/{id}", .handler = link_delete},
     {.method = "GET", .path = "/api/v1/events", .handler = events_get},
     {.method = "GET", .path = "/stream", .flags = ROUTE_OUTWARD, .handler = stream_get},
     {.method = "GET", .path = "/api/validate", .flags = ROUTE_OUTWARD, .handler = validate_get},
@@ -72,10 +75,34 @@ static void raw_get(struct request *request, void *ctx)
     hls_serve_raw(request, atomic_load(&api->hls));
 }
 
+static void subtitles_get(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    hls_serve_subtitles(request, atomic_load(&api->hls));
+}
+
+static void subtitle_get(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    hls_serve_subtitle(request, atomic_load(&api->hls));
+}
+
+static void font_get(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    hls_serve_font(request, atomic_load(&api->hls));
+}
+
 static void master_get(struct request *request, void *ctx)
 {
     struct api *api = ctx;
     hls_serve_master(request, atomic_load(&api->hls));
+}
+
+static void storyboard_get(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    hls_serve_storyboard(request, atomic_load(&api->hls));
 }
 
 static void media_get(struct request *request, void *ctx)
@@ -86,7 +113,11 @@ static void media_get(struct request *request, void *ctx)
 
 static const struct http_route HLS_ROUTES[] = {
     {.method = "GET", .path = "/api/v1/files/{id}/raw", .handler = raw_get},
+    {.method = "GET", .path = "/api/v1/files/{id}/subtitles", .handler = subtitles_get},
+    {.method = "GET", .path = "/api/v1/files/{id}/subtitles/{name}", .handler = subtitle_get},
+    {.method = "GET", .path = "/api/v1/files/{id}/fonts/{n}", .handler = font_get},
     {.method = "GET", .path = "/hls/{file}/master.m3u8", .handler = master_get},
+    {.method = "GET", .path = "/hls/{file}/storyboard.vtt", .handler = storyboard_get},
     {.method = "GET", .path = "/hls/{file}/{rendition}/{name}", .handler = media_get},
 };
 
@@ -113,6 +144,7 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->fetch = options->fetch;
     api->files_downloads = options->files_downloads;
     api->sandbox = mem_strdup(options->sandbox != NULL ? options->sandbox : "");
+    api->fetched_folder = mem_strdup(options->fetched_folder);
     api->base_path = mem_strdup(options->base_path != NULL ? options->base_path : "");
     api->events = events_new();
     api->playbacks = playbacks_new();
@@ -179,6 +211,7 @@ void api_free(struct api **api)
     mem_free(gone->routes);
     mem_free(gone->sandbox);
     mem_free(gone->base_path);
+    mem_free(gone->fetched_folder);
     mem_free(gone);
     *api = NULL;
 }

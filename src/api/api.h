@@ -3,8 +3,8 @@
  * (what hls asks of the library, what the library asks of hls, news for the page).
  * Life: api_new -> hls_start with api_hls_library -> api_set_hls -> library_start with api_prober
  * and api_listener -> http_start with api_routes -> api_set_http -> ... -> api_end_streams ->
- * http_drain -> library_stop -> api_stop -> http_stop -> hls_stop -> torrents_stop -> library_free ->
- * api_free.
+ * http_drain -> library_stop -> api_stop -> http_stop -> hls_stop -> torrents_stop and remotes_stop ->
+ * library_free -> api_free.
  * Threads: handlers on the http loops; what waits for the disk on a pool of its own. */
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "auth/auth.h"
 #include "base/err.h"
 #include "fetch/fetch.h"
+#include "fetch/remotes.h"
 #include "hls/hls.h"
 #include "http/http.h"
 #include "library/library.h"
@@ -26,9 +27,10 @@ struct api_options {
     struct auth *auth;
     struct library *library;
     struct fetch *fetch;
-    const char *sandbox;   /* the layers that guard media processes, joined by commas */
-    const char *base_path; /* http.base_path; "" or "/films" */
-    bool files_downloads;  /* downloads go to the library when they are whole */
+    const char *sandbox;        /* the layers that guard media processes, joined by commas */
+    const char *base_path;      /* http.base_path; "" or "/films" */
+    bool files_downloads;       /* downloads go to the library when they are whole */
+    const char *fetched_folder; /* of downloads by URL; made */
 };
 
 MUST_CHECK enum err api_new(const struct api_options *options, struct api **out, struct why *why);
@@ -53,3 +55,7 @@ struct library_listener api_listener(struct api *api);
 void api_download_changed(void *api, const char *id);
 /* Once, before the first request. */
 void api_set_torrents(struct api *api, struct torrents *torrents);
+/* As remotes_options.changed; as api_download_changed. */
+void api_remote_changed(void *api, const char *id);
+/* Once, before the first request. */
+void api_set_remotes(struct api *api, struct remotes *remotes);

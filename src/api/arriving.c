@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Files that can be watched and are not in the library: those of downloads. Their plans are kept in
+/* Files that can be watched and are not in the library: those of downloads and of links. Their plans are kept in
  * memory, the newest of them; one that is not is made again. Threads: pools. */
 #include <string.h>
 
@@ -79,7 +79,14 @@ static void take_plan(struct arriving *arriving, const struct source *source,
 static enum err find_arriving(struct api *api, const char *id, struct library_file *out,
                               struct source **source, struct why *why)
 {
-    enum err kind = torrents_open_file(atomic_load(&api->torrents), id, source, &out->path, why);
+    struct torrents *torrents = atomic_load(&api->torrents);
+    enum err kind = ERR_NOT_FOUND;
+    if (torrents != NULL)
+        kind = torrents_open_file(torrents, id, source, &out->path, why);
+    if (kind == ERR_NOT_FOUND)
+        kind = links_open_file(api, id, source, &out->path, why);
+    if (kind == ERR_NOT_FOUND)
+        kind = fetched_open_file(api, id, source, &out->path, why);
     if (kind != OK)
         return kind;
     const char *slash = strrchr(out->path, '/');
@@ -99,7 +106,7 @@ enum err api_find_file(struct api *api, const char *id, struct library_file *out
 {
     struct source *unused = NULL;
     enum err kind = library_find(api->library, id, out, why);
-    if (kind != ERR_NOT_FOUND || atomic_load(&api->torrents) == NULL)
+    if (kind != ERR_NOT_FOUND)
         return kind;
     library_file_fini(out);
     *out = (struct library_file){0};
@@ -114,6 +121,19 @@ enum err api_find_file(struct api *api, const char *id, struct library_file *out
 }
 
 /* --- what is there --- */
+
+void api_spread(struct api *api, const char *id, struct pool *pool, task_fn *tell)
+{
+    if (!api_enter(api))
+        return;
+    struct news *news = mem_new(struct news);
+    news->api = api;
+    memcpy(news->id, id, strlen(id) + 1);
+    if (pool_run(pool, tell, NULL, news, NULL) == OK)
+        return;
+    api_leave(api);
+    mem_free(news);
+}
 
 json_t *availability_json(const struct source *source)
 {

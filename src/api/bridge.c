@@ -2,6 +2,8 @@
 /* What ties hls and the library together, neither of which knows the other: finding files, keeping
  * plans, looking into files for the scan, and telling the page. Threads: those of hls and of the
  * library; all may wait for the disk. */
+#include <string.h>
+
 #include "api/inside.h"
 #include "base/mem.h"
 #include "segments/plan.h"
@@ -24,6 +26,10 @@ static enum err find(void *ctx, const char *file_id, struct hls_file *out, struc
                                  .first_size = file.plans.first_size};
         file.path = NULL;
         file.plans = (struct store_plans){0};
+    }
+    if (err == ERR_BAD_MEDIA) { /* what cannot be played can still be had as it is */
+        *out = (struct hls_file){.path = file.path, .identity = file.identity};
+        file.path = NULL;
     }
     library_file_fini(&file);
     return err;
@@ -60,10 +66,52 @@ static void tell_progress(void *ctx, const char *file_id, double fraction)
     playbacks_progress(ctx, file_id, fraction);
 }
 
+static void tell_failed(void *ctx, const char *file_id, const struct why *why)
+{
+    playbacks_fail(ctx, file_id, why);
+}
+
+static bool find_season(void *ctx, const char *file_id, struct hls_season *out)
+{
+    struct api *api = ctx;
+    struct library_episode *episodes = NULL;
+    size_t count = 0;
+    if (library_season(api->library, file_id, &episodes, &count) != OK)
+        return false;
+    out->episodes = mem_new_array(struct hls_episode, count + 1);
+    for (out->count = 0; out->count < count; out->count++) {
+        const struct library_episode *from = &episodes[out->count];
+        struct hls_episode *to = &out->episodes[out->count];
+        *to = (struct hls_episode){.number = from->number, .size = from->size};
+        memcpy(to->id, from->id, sizeof from->id);
+        memcpy(to->hash, from->hash, sizeof to->hash);
+    }
+    mem_free(episodes);
+    return true;
+}
+
+static void each_season(void *ctx, hls_file_fn *each, void *each_ctx)
+{
+    struct api *api = ctx;
+    if (library_seasons(api->library, each, each_ctx) != OK)
+        return; /* another time */
+}
+
+static void tell_marked(void *ctx, const char *file_id)
+{
+    playbacks_marked(ctx, file_id);
+}
+
 struct hls_library api_hls_library(struct api *api)
 {
-    return (struct hls_library){
-        .ctx = api, .find = find, .keep_plan = keep_plan, .progress = tell_progress};
+    return (struct hls_library){.ctx = api,
+                                .find = find,
+                                .keep_plan = keep_plan,
+                                .progress = tell_progress,
+                                .failed = tell_failed,
+                                .season = find_season,
+                                .seasons = each_season,
+                                .marked = tell_marked};
 }
 
 /* --- what the library asks of hls --- */
@@ -155,6 +203,14 @@ static void on_plan(void *ctx, const char *file)
         hls_plan_stored(hls, file);
 }
 
+static void on_ready(void *ctx, const char *file)
+{
+    struct api *api = ctx;
+    struct hls *hls = atomic_load(&api->hls);
+    if (hls != NULL)
+        hls_want_markers(hls, file);
+}
+
 static void on_scan(void *ctx)
 {
     struct api *api = ctx;
@@ -167,6 +223,10 @@ static void on_scan(void *ctx)
 
 struct library_listener api_listener(struct api *api)
 {
-    return (struct library_listener){
-        .ctx = api, .title = on_title, .file = on_file, .plan = on_plan, .scan = on_scan};
+    return (struct library_listener){.ctx = api,
+                                     .title = on_title,
+                                     .file = on_file,
+                                     .plan = on_plan,
+                                     .scan = on_scan,
+                                     .ready = on_ready};
 }

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "api/inside.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "library/names.h"
+#include "store/links.h"
 #include "torrent/torrents.h"
 
 enum { JSON_BYTES_MOST = 65536, CHOICES_MOST = 20000 };
@@ -79,7 +81,8 @@ static json_t *download_json(const struct torrent_view *view)
 static bool find_view(struct api *api, const char *id, struct torrent_view *out)
 {
     struct torrents *torrents = atomic_load(&api->torrents);
-    return torrents != NULL && torrents_find(torrents, id, out) == OK;
+    return (torrents != NULL && torrents_find(torrents, id, out) == OK) ||
+           fetched_find(api, id, out);
 }
 
 /* NULL: there is none. */
@@ -94,19 +97,6 @@ static json_t *find_json(struct api *api, const char *id)
 }
 
 /* --- news --- */
-
-struct news {
-    struct api *api;
-    char id[STORE_ID_SIZE];
-};
-
-static struct news *news_of(struct api *api, const char *id)
-{
-    struct news *news = mem_new(struct news);
-    news->api = api;
-    memcpy(news->id, id, strlen(id) + 1);
-    return news;
-}
 
 static json_t *payload_of(const char *id, json_t *download)
 {
@@ -128,16 +118,48 @@ static void remember(struct downloads *downloads, const char *id, json_t *downlo
     pthread_mutex_unlock(&downloads->lock);
 }
 
+static bool is_older(const struct torrent_view *view, const json_t *than)
+{
+    char text[CLOCK_ISO_SIZE];
+    clock_iso(view->added_ms, text);
+    return strcmp(text, json_string_value(json_object_get(than, "added"))) <= 0;
+}
+
+static void append_json(void *ctx, const struct torrent_view *view)
+{
+    json_array_append_new(ctx, download_json(view));
+}
+
+/* The oldest first. */
+static json_t *list_all(struct api *api)
+{
+    size_t count = 0, index;
+    struct torrents *torrents = atomic_load(&api->torrents);
+    struct torrent_view *views = torrents != NULL ? torrents_list(torrents, &count) : NULL;
+    json_t *fetched = json_array(), *all = json_array(), *one;
+    fetched_each(api, append_json, fetched);
+    size_t at = 0;
+    json_array_foreach(fetched, index, one)
+    {
+        for (; at < count && is_older(&views[at], one); at++)
+            append_json(all, &views[at]);
+        json_array_append(all, one);
+    }
+    for (; at < count; at++)
+        append_json(all, &views[at]);
+    json_decref(fetched);
+    if (views != NULL)
+        torrent_views_free(views, count);
+    return all;
+}
+
 void downloads_remember_all(struct api *api)
 {
-    size_t count = 0;
-    struct torrent_view *views = torrents_list(atomic_load(&api->torrents), &count);
-    for (size_t i = 0; i < count; i++) {
-        json_t *download = download_json(&views[i]);
-        remember(api->downloads, views[i].id, download);
-        json_decref(download);
-    }
-    torrent_views_free(views, count);
+    size_t index;
+    json_t *download, *all = list_all(api);
+    json_array_foreach(all, index, download)
+        remember(api->downloads, json_string_value(json_object_get(download, "id")), download);
+    json_decref(all);
 }
 
 /* Those who play one of its files hear what of it is there. */
@@ -175,6 +197,16 @@ static bool adopt_file(struct api *api, const struct torrent_view_file *file)
     return kind == OK;
 }
 
+static void set_filed(struct api *api, const char *id)
+{
+    struct torrents *torrents = atomic_load(&api->torrents);
+    enum err kind = torrents != NULL ? torrents_set_filed(torrents, id) : ERR_NOT_FOUND;
+    if (kind == ERR_NOT_FOUND)
+        kind = fetched_set_filed(api, id);
+    if (kind != OK)
+        log_warning("download.filed", log_str("id", id), log_err(kind));
+}
+
 static void file_away(void *arg)
 {
     struct news *news = arg;
@@ -185,7 +217,7 @@ static void file_away(void *arg)
         for (size_t i = 0; i < view.file_count; i++)
             is_filed &= adopt_file(api, &view.files[i]);
         if (is_filed)
-            (void) !torrents_set_filed(atomic_load(&api->torrents), news->id);
+            set_filed(api, news->id);
         torrent_view_fini(&view);
     }
     pthread_mutex_lock(&api->downloads->lock);
@@ -205,13 +237,26 @@ static void file_soon(struct api *api, const struct torrent_view *view)
     bool is_new = json_object_get(downloads->filing, view->id) == NULL;
     json_object_set_new(downloads->filing, view->id, json_true());
     pthread_mutex_unlock(&downloads->lock);
-    if (!is_new || !api_enter(api))
+    if (is_new)
+        api_spread(api, view->id, api->filing, file_away);
+}
+
+/* `download` NULL: it is gone. */
+static void publish(struct api *api, const char *id, json_t *download)
+{
+    remember(api->downloads, id, download);
+    events_publish(api->events, "downloads", payload_of(id, download));
+    json_decref(download);
+}
+
+void downloads_tell_fetched(struct api *api, const char *file)
+{
+    struct torrent_view view;
+    if (!fetched_find(api, file, &view))
         return;
-    struct news *news = news_of(api, view->id);
-    if (pool_run(api->filing, file_away, NULL, news, NULL) == OK)
-        return;
-    api_leave(api);
-    mem_free(news);
+    file_soon(api, &view);
+    publish(api, view.id, download_json(&view));
+    torrent_view_fini(&view);
 }
 
 static void tell(void *arg)
@@ -225,10 +270,8 @@ static void tell(void *arg)
         file_soon(api, &view);
         torrent_view_fini(&view);
     }
-    remember(api->downloads, news->id, download);
     tell_players(api, download);
-    events_publish(api->events, "downloads", payload_of(news->id, download));
-    json_decref(download);
+    publish(api, news->id, download);
     api_leave(api);
     mem_free(news);
 }
@@ -236,13 +279,7 @@ static void tell(void *arg)
 void api_download_changed(void *ctx, const char *id)
 {
     struct api *api = ctx;
-    if (!api_enter(api))
-        return;
-    struct news *news = news_of(api, id);
-    if (pool_run(api->pool, tell, NULL, news, NULL) == OK)
-        return;
-    api_leave(api); /* the next change tells this one too */
-    mem_free(news);
+    api_spread(api, id, api->pool, tell);
 }
 
 void downloads_each(struct downloads *downloads, void (*each)(void *ctx, json_t *payload),
@@ -274,15 +311,7 @@ static void none(struct answer *answer)
 
 static void list(struct answer *answer)
 {
-    size_t count = 0;
-    if (!is_here(answer))
-        return;
-    struct torrent_view *views = torrents_list(atomic_load(&answer->api->torrents), &count);
-    json_t *items = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(items, download_json(&views[i]));
-    torrent_views_free(views, count);
-    answer->body = json_pack("{s:o, s:n}", "items", items, "next");
+    answer->body = json_pack("{s:o, s:n}", "items", list_all(answer->api), "next");
 }
 
 void downloads_get(struct request *request, void *ctx)
@@ -292,8 +321,6 @@ void downloads_get(struct request *request, void *ctx)
 
 static void get_one(struct answer *answer)
 {
-    if (!is_here(answer))
-        return;
     answer->body = find_json(answer->api, answer->input);
     if (answer->body == NULL)
         none(answer);
@@ -307,7 +334,8 @@ void download_get(struct request *request, void *ctx)
 /* --- POST --- */
 
 struct wish {
-    char *magnet;
+    char *magnet, *url; /* one of them, or a torrent */
+    bool is_any;        /* the URL came as `url` */
     void *torrent;
     size_t size;
 };
@@ -316,7 +344,17 @@ static void wish_fini(void *input)
 {
     struct wish *wish = input;
     mem_free(wish->magnet);
+    mem_free(wish->url);
     mem_free(wish->torrent);
+}
+
+static void answer_with(struct answer *answer, const char *id)
+{
+    answer->body = find_json(answer->api, id);
+    if (answer->body != NULL)
+        remember(answer->api->downloads, id, answer->body);
+    else
+        none(answer);
 }
 
 static void add(struct answer *answer)
@@ -336,11 +374,16 @@ static void add(struct answer *answer)
         return;
     }
     answer->status = is_new ? 201 : 200;
-    answer->body = find_json(answer->api, id);
-    if (answer->body != NULL)
-        remember(answer->api->downloads, id, answer->body);
-    else
-        none(answer);
+    answer_with(answer, id);
+}
+
+/* mem_free. NULL: no such text. */
+static char *text_of(const json_t *json, const char *name)
+{
+    const json_t *value = json_object_get(json, name);
+    const char *text = json_string_value(value);
+    bool is_whole = text != NULL && text[0] != '\0' && strlen(text) == json_string_length(value);
+    return is_whole ? mem_strdup(text) : NULL;
 }
 
 static enum err read_wish(struct request *request, struct wish *wish, struct why *why)
@@ -357,11 +400,57 @@ static enum err read_wish(struct request *request, struct wish *wish, struct why
     enum err kind = request_json(request, &json, why);
     if (kind != OK)
         return kind;
-    const json_t *magnet = json_object_get(json, "magnet");
-    if (!json_is_string(magnet) || strlen(json_string_value(magnet)) != json_string_length(magnet))
-        return why_set(why, ERR_BAD_INPUT, "magnet", "magnet is missing: a magnet URI");
-    wish->magnet = mem_strdup(json_string_value(magnet));
+    wish->magnet = text_of(json, "magnet");
+    wish->url = text_of(json, "torrent_url");
+    wish->is_any = wish->url == NULL;
+    if (wish->is_any)
+        wish->url = text_of(json, "url");
+    if ((wish->magnet != NULL) == (wish->url != NULL))
+        return why_set(why, ERR_BAD_INPUT, "magnet",
+                       "magnet is missing: a magnet URI; or torrent_url, the URL of a .torrent");
     return OK;
+}
+
+static void add_later(struct api *api, struct request *request, const struct wish *wish)
+{
+    answer_later(
+        api, request,
+        &(struct answer_plan){.work = add, .input = wish, .size = sizeof *wish, .fini = wish_fini});
+}
+
+static void remote_fini(void *input)
+{
+    store_remote_fini(input);
+}
+
+static void add_film(struct answer *answer)
+{
+    struct store_remote *remote = answer->input;
+    char id[STORE_ID_SIZE] = "";
+    enum err kind = fetched_add(answer->api, remote, id, &answer->why);
+    if (kind != OK && kind != ERR_BUSY) {
+        answer_fail(answer, kind, 0);
+        return;
+    }
+    answer->status = kind == OK ? 201 : 200;
+    answer_with(answer, id);
+}
+
+static void add_fetched(struct api *api, struct request *request, char *bytes, size_t size)
+{
+    add_later(api, request, &(struct wish){.torrent = bytes, .size = size});
+}
+
+static void add_looked(struct api *api, struct request *request, const char *url,
+                       struct store_remote *remote)
+{
+    if (remote == NULL)
+        api_fetch_torrent(api, request, "url", url, add_fetched);
+    else
+        answer_later(
+            api, request,
+            &(struct answer_plan){
+                .work = add_film, .input = remote, .size = sizeof *remote, .fini = remote_fini});
 }
 
 void downloads_post(struct request *request, void *ctx)
@@ -369,12 +458,17 @@ void downloads_post(struct request *request, void *ctx)
     struct wish wish = {0};
     struct why why = {0};
     enum err kind = read_wish(request, &wish, &why);
-    if (kind != OK)
-        reply_problem(request, 0, kind, &why);
+    if (kind == OK && wish.url == NULL) {
+        add_later(ctx, request, &wish);
+        return;
+    }
+    if (kind == OK && wish.is_any)
+        api_look(ctx, request, wish.url, add_looked);
+    else if (kind == OK)
+        api_fetch_torrent(ctx, request, "torrent_url", wish.url, add_fetched);
     else
-        answer_later(ctx, request,
-                     &(struct answer_plan){
-                         .work = add, .input = &wish, .size = sizeof wish, .fini = wish_fini});
+        reply_problem(request, 0, kind, &why);
+    wish_fini(&wish);
 }
 
 /* --- PATCH, DELETE --- */
@@ -427,14 +521,31 @@ static enum err read_choices(const json_t *list, struct patch *patch, struct why
     return OK;
 }
 
+/* It has one file, which is wanted. */
+static enum err change_fetched(struct answer *answer, const struct patch *patch)
+{
+    struct api *api = answer->api;
+    struct torrent_view view;
+    if (!fetched_find(api, patch->id, &view))
+        return ERR_NOT_FOUND;
+    torrent_view_fini(&view);
+    if (patch->change.choice_count > 0)
+        return why_set(&answer->why, ERR_BAD_INPUT, "files", "it has one file, which is wanted");
+    if (!patch->change.sets_paused)
+        return OK;
+    return fetched_pause(api, patch->id, patch->change.is_paused, &answer->why);
+}
+
 static void change(struct answer *answer)
 {
     struct patch *patch = answer->input;
     patch->change.choices = patch->choices;
-    if (!is_here(answer))
-        return;
-    enum err kind = torrents_change(atomic_load(&answer->api->torrents), patch->id, &patch->change,
-                                    &answer->why);
+    struct torrents *torrents = atomic_load(&answer->api->torrents);
+    enum err kind = ERR_NOT_FOUND;
+    if (torrents != NULL)
+        kind = torrents_change(torrents, patch->id, &patch->change, &answer->why);
+    if (kind == ERR_NOT_FOUND)
+        kind = change_fetched(answer, patch);
     if (kind == ERR_NOT_FOUND)
         none(answer);
     else if (kind != OK)
@@ -467,9 +578,14 @@ void download_patch(struct request *request, void *ctx)
 
 static void leave(struct answer *answer)
 {
-    if (!is_here(answer))
-        return;
-    if (torrents_remove(atomic_load(&answer->api->torrents), answer->input) != OK)
+    struct torrents *torrents = atomic_load(&answer->api->torrents);
+    enum err kind = torrents != NULL ? torrents_remove(torrents, answer->input) : ERR_NOT_FOUND;
+    if (kind == ERR_NOT_FOUND) {
+        kind = fetched_remove(answer->api, answer->input);
+        if (kind == OK)
+            publish(answer->api, answer->input, NULL);
+    }
+    if (kind != OK)
         none(answer);
     else
         answer->status = 204;

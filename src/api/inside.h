@@ -22,7 +22,7 @@ struct api {
     struct auth *auth;
     struct library *library;
     struct fetch *fetch;
-    char *sandbox, *base_path;
+    char *sandbox, *base_path, *fetched_folder;
     bool files_downloads; /* downloads go to the library when they are whole */
     struct pool *pool;
     struct pool *filing; /* what came whole goes to the library, one after the other */
@@ -33,6 +33,7 @@ struct api {
     struct http_route *routes;
     /* set once */
     _Atomic(struct torrents *) torrents; /* NULL: none */
+    _Atomic(struct remotes *) remotes;
     _Atomic(struct hls *) hls;
     _Atomic(struct http *) http;
     /* under lock */
@@ -123,6 +124,60 @@ void download_patch(struct request *request, void *api);
 void download_delete(struct request *request, void *api);
 void stream_get(struct request *request, void *api);
 void validate_get(struct request *request, void *api);
+void links_get(struct request *request, void *api);
+void links_post(struct request *request, void *api);
+void link_delete(struct request *request, void *api);
+
+/* --- remote.c --- */
+/* A page or a list of words is no video, whatever its server calls it. */
+bool remote_is_media_type(const char *type);
+/* Of a transfer that failed so: 502 where it was the other server's failure, else 0, as its kind says. */
+int remote_failure_status(enum err kind);
+/* True: it came from this server, and was refused. */
+bool remote_asks_itself(const struct api *api, struct request *request);
+
+/* --- torrent_url.c --- */
+/* Takes `bytes` (mem_free). On the request's loop. */
+typedef void api_torrent_fn(struct api *api, struct request *request, char *bytes, size_t size);
+/* Fetches a .torrent of at most 10 MiB from outside: `then` once, or the request is refused. `field` is
+ * what its URL came as, a literal. */
+void api_fetch_torrent(struct api *api, struct request *request, const char *field, const char *url,
+                       api_torrent_fn *then);
+
+/* --- look.c --- */
+/* What stands last in a URL's path, else its host; mem_free. */
+char *look_name(const char *url);
+/* What a server has under `url`, lent: takes `remote`, whose `file` is empty; NULL: a .torrent. On the
+ * request's loop. */
+struct store_remote;
+typedef void api_looked_fn(struct api *api, struct request *request, const char *url,
+                           struct store_remote *remote);
+/* `then` once, or the request is refused. */
+void api_look(struct api *api, struct request *request, const char *url, api_looked_fn *then);
+
+/* --- fetched.c: downloads by URL, as torrents of one file. All of them wait for the disk --- */
+struct remote_facts api_remote_facts(const struct store_remote *remote); /* lent by `remote` */
+/* By its id, or that of its file. */
+bool fetched_find(struct api *api, const char *id, struct torrent_view *out);
+typedef void fetched_each_fn(void *ctx, const struct torrent_view *view); /* lent */
+void fetched_each(struct api *api, fetched_each_fn *each, void *ctx);
+/* Takes what `remote` holds. BUSY: it is there already, as `id`; LIMIT, IO. */
+MUST_CHECK enum err fetched_add(struct api *api, struct store_remote *remote,
+                                char id[STORE_ID_SIZE], struct why *why);
+/* Also lets one that failed try again. NOT_FOUND, IO. */
+MUST_CHECK enum err fetched_pause(struct api *api, const char *id, bool is_paused, struct why *why);
+MUST_CHECK enum err fetched_set_filed(struct api *api, const char *id);
+MUST_CHECK enum err fetched_remove(struct api *api, const char *id);
+/* As links_open_file. */
+MUST_CHECK enum err fetched_open_file(struct api *api, const char *file, struct source **out,
+                                      char **name, struct why *why);
+/* Those of the last time go on. */
+void fetched_open_all(struct api *api);
+
+/* --- links.c --- */
+/* A file of somebody's link, and its name (mem_free). NOT_FOUND; else as remotes_open. Blocks. */
+MUST_CHECK enum err links_open_file(struct api *api, const char *id, struct source **out,
+                                    char **name, struct why *why);
 
 /* --- session.c --- */
 json_t *me_json(const struct http_user *user);
@@ -146,9 +201,17 @@ json_t *title_json(const struct store_title *title);
 const char *file_state_name(const struct store_file *file);
 const char *file_reason(const struct store_file *file); /* NULL: none */
 json_t *duration_json(int64_t duration_ms);
-/* Duration in ms and hls_describe's words; NULL: the bytes are no plan. */
-json_t *media_json(const uint8_t *plan, size_t size, int64_t *duration_ms);
+/* Duration in ms and hls_describe's words, with `caps` also those for a client of them (either may be
+ * NULL); NULL: the bytes are no plan. */
+json_t *media_json(const uint8_t *plan, size_t size, const char *caps, int64_t *duration_ms);
 json_t *scan_json(struct library *library);
+
+/* --- markers.c --- */
+/* The markers of a film of this description (NULL: none yet), with those that were found of it. New
+ * reference. */
+json_t *markers_json(const json_t *media, const json_t *found);
+/* As hls_markers. Blocks. New reference. */
+json_t *markers_found(struct api *api, const struct library_file *file);
 
 /* --- events.c --- */
 struct events *events_new(void);
@@ -164,6 +227,8 @@ struct downloads *downloads_new(void);
 void downloads_free(struct downloads **downloads);
 /* Of those that came back when the server started. Blocks. */
 void downloads_remember_all(struct api *api);
+/* More of a download by URL is there, by the id of its file; another file says nothing. Blocks. */
+void downloads_tell_fetched(struct api *api, const char *file);
 /* What was last told of each; takes `payload`. Any thread. */
 void downloads_each(struct downloads *downloads, void (*each)(void *ctx, json_t *payload),
                     void *ctx);
@@ -177,6 +242,15 @@ void arriving_keep_plan(struct arriving *arriving, const char *file,
  * still on its way. Blocks. */
 MUST_CHECK enum err api_find_file(struct api *api, const char *id, struct library_file *out,
                                   struct source **source, struct why *why);
+
+/* Something is another than before: told on the pool. */
+struct news {
+    struct api *api;
+    char id[STORE_ID_SIZE];
+};
+/* Runs `tell` on the pool with a news of its own, which it ends: api_leave, mem_free. Any thread; where
+ * the pool has too much to do, the next change tells this one too. */
+void api_spread(struct api *api, const char *id, struct pool *pool, task_fn *tell);
 
 /* What of it is there: size, complete, and ranges of bytes. New reference. */
 json_t *availability_json(const struct source *source);
@@ -195,6 +269,10 @@ void playbacks_refresh(struct api *api, const char *file);
 bool playbacks_play(struct playbacks *playbacks, const char *file);
 /* More of the file is there; takes `available` (availability_json's). Any thread. */
 void playbacks_available(struct api *api, const char *file, json_t *available);
+/* Its markers were found, or others than before: who plays it is told. Blocks. */
+void playbacks_marked(struct api *api, const char *file);
+/* The file cannot be played after all: who waits for it is told. Any thread. */
+void playbacks_fail(struct api *api, const char *file, const struct why *why);
 /* The file does not say how long it is and is read through for that, so far; for those that wait for
  * it. Any thread; does not wait for the disk. */
 void playbacks_progress(struct api *api, const char *file, double fraction);

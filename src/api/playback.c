@@ -25,8 +25,10 @@ struct playback {
     double position, rate;
     bool is_paused;
     json_t *media;     /* NULL while it waits */
+    json_t *found;     /* markers of it (hls_markers) */
     json_t *available; /* NULL: all of it is there */
     char reason[400];
+    char limited[400];  /* why no larger converted pictures; "": all are offered */
     double progress;    /* of what it waits for; 0: not known */
     int64_t told_ms;    /* when the page last heard of that */
     bool has_failed;    /* it will never play: `reason` */
@@ -49,6 +51,7 @@ struct playbacks *playbacks_new(void)
 static void free_playback(struct playback *playback)
 {
     json_decref(playback->media);
+    json_decref(playback->found);
     json_decref(playback->available);
     mem_free(playback);
 }
@@ -84,6 +87,47 @@ static json_t *url(const struct api *api, const struct playback *playback, const
     return json_string(text.at);
 }
 
+static const json_t *find_subtitle(const json_t *media, json_int_t number)
+{
+    const json_t *track;
+    size_t i;
+    json_array_foreach(json_object_get(media, "tracks"), i, track)
+    {
+        const char *kind = json_string_value(json_object_get(track, "kind"));
+        if (kind != NULL && strcmp(kind, "subtitle") == 0 &&
+            json_integer_value(json_object_get(track, "number")) == number)
+            return track;
+    }
+    return NULL;
+}
+
+/* Subtitles that are pictures, which no playlist for players lists: the page draws them. */
+static json_t *pictures_json(const struct api *api, const struct playback *playback)
+{
+    static const char *const told[] = {"codec", "language", "title", "default", "forced", "sdh"};
+    json_t *items = json_array();
+    const json_t *rendition;
+    size_t i;
+    json_array_foreach(json_object_get(playback->media, "renditions"), i, rendition)
+    {
+        const char *kind = json_string_value(json_object_get(rendition, "kind"));
+        const char *name = json_string_value(json_object_get(rendition, "name"));
+        json_int_t number = json_integer_value(json_object_get(rendition, "track"));
+        const json_t *track = find_subtitle(playback->media, number);
+        if (kind == NULL || name == NULL || track == NULL || strcmp(kind, "pictures") != 0)
+            continue;
+        json_t *item = json_pack("{s:o, s:s, s:o}", "id", json_sprintf("subtitle-%d", (int) number),
+                                 "kind", "pictures", "url",
+                                 json_sprintf("%s/hls/%s/%s/index.m3u8?client=mse&p=%s",
+                                              api->base_path, playback->file, name, playback->id));
+        for (size_t t = 0; t < sizeof told / sizeof *told; t++)
+            if (json_object_get(track, told[t]) != NULL)
+                json_object_set_new(item, told[t], json_copy(json_object_get(track, told[t])));
+        json_array_append_new(items, item);
+    }
+    return items;
+}
+
 static json_t *waiting_json(const struct playback *playback)
 {
     json_t *waiting = json_pack("{s:s, s:o}", "for", "plan", "reason", json_text(playback->reason));
@@ -96,16 +140,20 @@ static json_t *to_json(const struct api *api, const struct playback *playback)
 {
     const json_t *duration = json_object_get(playback->media, "duration");
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:n, s:f, s:b, s:f, s:o, s:o, s:o, s:n, s:i, s:o}", "id",
-        playback->id, "user", playback->user, "item", playback->item, "file", playback->file,
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:n, s:f, s:b, s:f, s:o, s:o, s:o, s:o, s:n, s:i, s:o}",
+        "id", playback->id, "user", playback->user, "item", playback->item, "file", playback->file,
         "master", url(api, playback, "mse"), "native", url(api, playback, "native"), "cast",
         "position", playback->position, "paused", playback->is_paused, "rate", playback->rate,
         "duration", duration != NULL ? json_deep_copy(duration) : json_null(), "tracks",
         member_copy(playback->media, "tracks"), "chapters",
-        member_copy(playback->media, "chapters"), "next", "presentation_offset", PLAN_OFFSET_S,
-        "expires", json_date(playback->expires_ms));
+        member_copy(playback->media, "chapters"), "markers",
+        markers_json(playback->media, playback->found), "next", "presentation_offset",
+        PLAN_OFFSET_S, "expires", json_date(playback->expires_ms));
+    json_object_set_new(object, "pictures", pictures_json(api, playback));
     if (playback->available != NULL)
         json_object_set_new(object, "available", json_deep_copy(playback->available));
+    if (playback->limited[0] != '\0')
+        json_object_set_new(object, "limited", json_text(playback->limited));
     if (playback->has_failed)
         json_object_set_new(object, "failed", json_text(playback->reason));
     else if (playback->media == NULL)
@@ -145,6 +193,9 @@ static void drop(struct api *api, struct playback **at)
     struct playback *gone = *at;
     *at = gone->next;
     publish(api, gone, "playback-gone");
+    struct hls *hls = atomic_load(&api->hls);
+    if (hls != NULL)
+        hls_leave(hls, gone->id);
     free_playback(gone);
 }
 
@@ -201,20 +252,26 @@ bool playbacks_wait(struct playbacks *playbacks)
     return waits;
 }
 
-static void tell_waiting(struct api *api, const char *file, const json_t *media,
+/* Of the plan, or of the failure to make one. */
+static void tell_waiting(struct api *api, const char *file, const struct store_plans *plans,
                          const char *failure)
 {
     pthread_mutex_lock(&api->playbacks->lock);
     for (struct playback *at = api->playbacks->first; at != NULL; at = at->next) {
         if (at->media != NULL || at->has_failed || strcmp(at->file, file) != 0)
             continue;
-        at->media = media != NULL ? json_deep_copy(media) : NULL;
+        at->media = plans != NULL ? media_json(plans->bytes, plans->size, at->caps, NULL) : NULL;
         at->has_failed = failure != NULL;
         if (failure != NULL)
             snprintf(at->reason, sizeof at->reason, "%s", failure);
         publish(api, at, "playback");
     }
     pthread_mutex_unlock(&api->playbacks->lock);
+}
+
+void playbacks_fail(struct api *api, const char *file, const struct why *why)
+{
+    tell_waiting(api, file, NULL, why->text);
 }
 
 bool playbacks_play(struct playbacks *playbacks, const char *file)
@@ -239,6 +296,27 @@ void playbacks_available(struct api *api, const char *file, json_t *available)
     }
     pthread_mutex_unlock(&api->playbacks->lock);
     json_decref(available);
+}
+
+void playbacks_marked(struct api *api, const char *file_id)
+{
+    struct library_file file = {0};
+    struct why why = {0};
+    if (!playbacks_play(api->playbacks, file_id) ||
+        library_find(api->library, file_id, &file, &why) != OK)
+        return;
+    json_t *found = markers_found(api, &file);
+    library_file_fini(&file);
+    pthread_mutex_lock(&api->playbacks->lock);
+    for (struct playback *at = api->playbacks->first; at != NULL; at = at->next) {
+        if (strcmp(at->file, file_id) != 0)
+            continue;
+        json_decref(at->found);
+        at->found = json_incref(found);
+        publish(api, at, "playback");
+    }
+    pthread_mutex_unlock(&api->playbacks->lock);
+    json_decref(found);
 }
 
 void playbacks_progress(struct api *api, const char *file, double fraction)
@@ -267,9 +345,9 @@ void playbacks_refresh(struct api *api, const char *file_id)
     if (!is_waited_for(api, file_id))
         return;
     enum err err = api_find_file(api, file_id, &file, NULL, &why);
-    json_t *media = err == OK ? media_json(file.plans.bytes, file.plans.size, NULL) : NULL;
+    json_t *media = err == OK ? media_json(file.plans.bytes, file.plans.size, NULL, NULL) : NULL;
     if (media != NULL)
-        tell_waiting(api, file_id, media, NULL);
+        tell_waiting(api, file_id, &file.plans, NULL);
     else if (err == ERR_BAD_MEDIA || err == ERR_NOT_FOUND)
         tell_waiting(api, file_id, NULL, why.text);
     json_decref(media);
@@ -360,7 +438,8 @@ static struct playback *make(const struct answer *answer, const struct wish *wis
     memcpy(playback->caps, wish->caps, sizeof playback->caps);
     playback->position = wish->position;
     playback->rate = 1;
-    playback->media = media_json(file->plans.bytes, file->plans.size, NULL);
+    playback->media = media_json(file->plans.bytes, file->plans.size, playback->caps, NULL);
+    playback->found = markers_found(answer->api, file);
     playback->available = source != NULL ? availability_json(source) : NULL;
     snprintf(playback->reason, sizeof playback->reason, "the film is opened for the first time");
     playback->expires_ms = clock_wall_ms() + LIFE_MS;
@@ -380,24 +459,50 @@ static void begin(struct answer *answer, struct playback *playback)
     answer->status = 201;
 }
 
+/* BUSY: the machine is converting for so many that nothing is left for this one. */
+static enum err admit(struct hls *hls, const struct library_file *file, struct playback *playback,
+                      struct why *why)
+{
+    const struct hls_wish wish = {.file = playback->file,
+                                  .playback = playback->id,
+                                  .caps = playback->caps,
+                                  .position_ms = (int64_t) (playback->position * 1000),
+                                  .plan = file->plans.bytes,
+                                  .plan_size = file->plans.size};
+    if (hls == NULL || file->plans.bytes == NULL)
+        return OK;
+    enum err err = hls_admit(hls, &wish, why);
+    snprintf(playback->limited, sizeof playback->limited, "%s", why->text);
+    return err;
+}
+
 static void start(struct answer *answer)
 {
     struct wish *wish = answer->input;
     struct library_file file = {0};
     struct source *source = NULL;
+    struct playback *playback = NULL;
+    struct hls *hls = atomic_load(&answer->api->hls);
     enum err err = choose_file(answer->api, wish, &answer->why);
     if (err == OK)
         err = api_find_file(answer->api, wish->file, &file, &source, &answer->why);
+    if (err == OK) {
+        playback = make(answer, wish, &file, source);
+        err = admit(hls, &file, playback, &answer->why);
+    }
     if (err != OK) {
+        if (playback != NULL)
+            free_playback(playback);
         answer_fail(answer, err, 0);
         answer->retry_after_s = err == ERR_BUSY ? 5 : 0;
     } else {
         char id[STORE_ID_SIZE];
         memcpy(id, wish->file, sizeof id);
-        begin(answer, make(answer, wish, &file, source));
-        struct hls *hls = atomic_load(&answer->api->hls);
+        begin(answer, playback);
         if (hls != NULL)
             hls_warm(hls, id, (int64_t) (wish->position * 1000), false);
+        if (hls != NULL) /* before the playlist is asked for */
+            hls_look_beside(hls, id);
         if (file.plans.bytes == NULL)
             playbacks_refresh(answer->api, id); /* it may have come meanwhile */
     }

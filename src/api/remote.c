@@ -5,6 +5,7 @@
  * Threads: the request's loop. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/inside.h"
@@ -20,6 +21,8 @@ struct remote {
     struct stream *stream; /* NULL until it pulls for the first time */
     struct str waiting, sending;
     uint64_t left; /* of the body, where its length was announced */
+    uint64_t
+        asked_first; /* byte of the part that was asked for; FETCH_UNKNOWN: so many from the end */
     bool is_ranged, can_write, is_held, is_done, is_failed;
 };
 
@@ -83,6 +86,16 @@ static void on_gone(void *ctx)
         remote_free(remote);
 }
 
+bool remote_asks_itself(const struct api *api, struct request *request)
+{
+    struct why why;
+    if (!fetch_is_ours(api->fetch, request_header(request, "via")))
+        return false;
+    why_set(&why, ERR_REFUSED, "url", "the URL leads back to this server");
+    reply_problem(request, STATUS_LOOP, ERR_REFUSED, &why);
+    return true;
+}
+
 /* False: it was refused. */
 static bool ask(struct request *request, struct api *api, const struct fetch_events *events,
                 const char *range, struct remote *remote)
@@ -93,11 +106,8 @@ static bool ask(struct request *request, struct api *api, const struct fetch_eve
         reply_problem(request, 0, why_set(&why, ERR_BAD_INPUT, "url", "url is missing"), &why);
         return false;
     }
-    if (fetch_is_ours(api->fetch, request_header(request, "via"))) {
-        why_set(&why, ERR_REFUSED, "url", "the URL leads back to this server");
-        reply_problem(request, STATUS_LOOP, ERR_REFUSED, &why);
+    if (remote_asks_itself(api, request))
         return false;
-    }
     CLEANUP(mem_free_at) char *text = mem_strndup(url.at, url.length);
     const struct fetch_order order = {.url = text,
                                       .is_head = request_is_head(request),
@@ -121,11 +131,16 @@ static struct request *take_request(struct remote *remote)
 
 /* --- /stream --- */
 
-static void refuse(struct remote *remote, enum err kind, const struct why *why)
+int remote_failure_status(enum err kind)
 {
     bool is_upstream = kind == ERR_IO || kind == ERR_TIMEOUT || kind == ERR_NOT_FOUND;
+    return is_upstream ? STATUS_BAD_GATEWAY : 0;
+}
+
+static void refuse(struct remote *remote, enum err kind, const struct why *why)
+{
     fetch_end(&remote->transfer);
-    reply_problem(take_request(remote), is_upstream ? STATUS_BAD_GATEWAY : 0, kind, why);
+    reply_problem(take_request(remote), remote_failure_status(kind), kind, why);
 }
 
 static void flush(struct remote *remote)
@@ -193,10 +208,13 @@ static void put_headers(struct request *request, const struct fetch_head *head, 
     reply_header(request, "content-range", text);
 }
 
+/* The part that was asked for; it may end early (RFC 9110 15.3.7). */
 static bool is_part(const struct remote *remote, const struct fetch_head *head)
 {
+    bool is_from_end = remote->asked_first == FETCH_UNKNOWN;
     return head->status == 206 && remote->is_ranged && head->first != FETCH_UNKNOWN &&
-           head->length != FETCH_UNKNOWN && head->length > 0;
+           (is_from_end || head->first == remote->asked_first) && head->length != FETCH_UNKNOWN &&
+           head->length > 0;
 }
 
 static void on_head(void *ctx, const struct fetch_head *head)
@@ -214,7 +232,8 @@ static void on_head(void *ctx, const struct fetch_head *head)
     }
     if (head->status != 200 && !is_part(remote, head)) {
         refuse(remote,
-               why_set(&why, ERR_IO, "url", "the server answered with status %d", head->status),
+               why_set(&why, ERR_IO, "url", "the server answered with status %d%s", head->status,
+                       head->status == 206 ? ", and not with what it was asked for" : ""),
                &why);
         return;
     }
@@ -267,8 +286,10 @@ void stream_get(struct request *request, void *api)
     struct slice range = request_header(request, "range");
     CLEANUP(mem_free_at) char *text = NULL;
     remote->is_ranged = is_range(range);
-    if (remote->is_ranged)
+    if (remote->is_ranged) {
         text = mem_strndup(range.at + strlen("bytes="), range.length - strlen("bytes="));
+        remote->asked_first = text[0] != '-' ? strtoull(text, NULL, 10) : FETCH_UNKNOWN;
+    }
     if (!ask(request, api, &remote_events, text, remote))
         mem_free(remote);
 }
@@ -280,8 +301,7 @@ static json_t *text_or_null(const char *text)
     return text[0] != '\0' ? json_text(text) : json_null();
 }
 
-/* A page or a list of words is no video, whatever its server calls it. */
-static bool is_media_type(const char *type)
+bool remote_is_media_type(const char *type)
 {
     static const char *const others[] = {"text/", "application/json", "application/xml",
                                          "application/xhtml", "image/"};
@@ -306,15 +326,15 @@ static void on_validate_head(void *ctx, const struct fetch_head *head)
     if (remote->request == NULL)
         return;
     json_t *body = json_pack(
-        "{s:b, s:o, s:o, s:s, s:b}", "valid", is_there && is_media_type(head->type), "content_type",
-        text_or_null(head->type), "content_length",
+        "{s:b, s:o, s:o, s:s, s:b}", "valid", is_there && remote_is_media_type(head->type),
+        "content_type", text_or_null(head->type), "content_length",
         length != FETCH_UNKNOWN ? json_integer((json_int_t) length) : json_null(), "accept_ranges",
         is_ranged || head->accepts_ranges ? "bytes" : "none", "supports_range", is_ranged);
     char text[80];
     snprintf(text, sizeof text, "the server answered with status %d", head->status);
     if (!is_there)
         json_object_set_new(body, "reason", json_string(text));
-    else if (!is_media_type(head->type))
+    else if (!remote_is_media_type(head->type))
         json_object_set_new(body, "reason", json_string("it is no video"));
     tell(remote, body);
 }

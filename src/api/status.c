@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/inside.h"
+#include "base/mem.h"
 
 static json_t *layers(const char *text)
 {
@@ -38,6 +39,11 @@ static void work(struct answer *answer)
         json_pack("{s:s, s:b, s:s, s:[], s:{}, s:o}", "version", MATINEE_VERSION, "setup_required",
                   !auth_has_accounts(api->auth), "auth", mode_name(auth_mode(api->auth)), "sign_in",
                   "features", "sandbox", layers(api->sandbox));
+    if (api->hls != NULL) {
+        CLEANUP(str_fini) struct str words = {0};
+        hls_hardware(api->hls, &words);
+        json_object_set_new(answer->body, "hardware", json_string(str_text(&words)));
+    }
     if (by_password)
         json_array_append_new(json_object_get(answer->body, "sign_in"), json_string("password"));
 }

@@ -32,3 +32,14 @@ void clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE])
     size_t length = strftime(out, CLOCK_ISO_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
     snprintf(out + length, CLOCK_ISO_SIZE - length, ".%03dZ", (int) (wall_ms % 1000));
 }
+
+void clock_boot(char out[CLOCK_BOOT_SIZE])
+{
+    memset(out, 0, CLOCK_BOOT_SIZE);
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file == NULL)
+        return;
+    if (fgets(out, CLOCK_BOOT_SIZE, file) != NULL)
+        out[strcspn(out, "\n")] = '\0';
+    fclose(file);
+}

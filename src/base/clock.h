@@ -12,3 +12,8 @@ int64_t clock_mono_ms(void);
 int64_t clock_wall_ms(void);
 /* ISO 8601 UTC with milliseconds: 2026-11-21T05:12:00.000Z */
 void clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]);
+
+#define CLOCK_BOOT_SIZE 40
+
+/* Which boot of the machine this is, in words of the kernel; "" where they cannot be read. */
+void clock_boot(char out[CLOCK_BOOT_SIZE]);

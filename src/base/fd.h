@@ -2,6 +2,7 @@
 /* File descriptors: owned ints, -1 is none, always O_CLOEXEC. Threads: any. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,5 +17,9 @@ int fd_take(int *fd);
 MUST_CHECK enum err fd_read_at(int fd, void *into, size_t size, uint64_t offset, size_t *got);
 /* Writes all of it. IO; LIMIT: no space left, or over a limit. */
 MUST_CHECK enum err fd_write_at(int fd, const void *bytes, size_t size, uint64_t offset);
+/* Whether the page cache holds [offset, +size), as far as can be told without sleeping: by cachestat(2)
+ * where there is one and we may ask it, else by a byte in every 64 KiB and the last one. False where the
+ * file system cannot tell (preadv2 RWF_NOWAIT). */
+bool fd_is_cached(int fd, uint64_t offset, uint64_t size);
 /* An anonymous file in memory that can be sealed; `name` shows in /proc. BUSY: no fd left. */
 MUST_CHECK enum err fd_memory(const char *name, int *out);

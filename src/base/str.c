@@ -126,6 +126,12 @@ void str_putc(struct str *str, char character)
     str_append(str, &character, 1);
 }
 
+void str_put_u32(struct str *str, uint32_t value)
+{
+    for (unsigned i = 0; i < 4; i++)
+        str_putc(str, (char) (uint8_t) (value >> (8 * i)));
+}
+
 void str_printf(struct str *str, const char *format, ...)
 {
     va_list args;

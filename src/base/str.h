@@ -43,6 +43,13 @@ void str_clear(struct str *str);
 void str_append(struct str *str, const void *bytes, size_t length);
 void str_puts(struct str *str, const char *text);
 void str_putc(struct str *str, char character);
+/* Four bytes, the least first; and read back. */
+void str_put_u32(struct str *str, uint32_t value);
+static inline uint32_t str_get_u32(const uint8_t *at)
+{
+    return (uint32_t) at[0] | (uint32_t) at[1] << 8 | (uint32_t) at[2] << 16 |
+           (uint32_t) at[3] << 24;
+}
 PRINTF_LIKE(2, 3) void str_printf(struct str *str, const char *format, ...);
 /* Gives the text to the caller (mem_free) and empties `str`. Never NULL. */
 char *str_take(struct str *str);

@@ -35,7 +35,9 @@ static void act(struct hub *hub, curl_socket_t fd, int flags)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     const struct watch *watch = poll->data;
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    /* What is wrong curl learns by reading: told here that it failed, it would not ask again where a
+     * server had closed a connection that was to be used once more. */
+    int flags = status < 0 ? CURL_CSELECT_IN | CURL_CSELECT_OUT : 0;
     flags |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
     flags |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
     act(watch->hub, watch->fd, flags);

@@ -39,7 +39,7 @@ struct fetch_head { /* texts are "" where nothing was said */
     const char *url; /* after redirects */
     const char *type, *etag, *modified;
     uint64_t length; /* of this body; FETCH_UNKNOWN */
-    /* RFC 9110 14.4; `first` is FETCH_UNKNOWN where the answer is no range */
+    /* RFC 9110 14.4; `first` is FETCH_UNKNOWN where the answer is no range, or none that can be */
     uint64_t first, total;
     bool accepts_ranges;
 };

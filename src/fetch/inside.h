@@ -56,8 +56,11 @@ struct fetch_transfer {
     unsigned redirects;
     uint64_t received;
     bool is_over_limit;
-    struct why refused; /* the last address that was not asked */
-    char *location;     /* of the present answer; NULL: none */
+    uint64_t header_bytes; /* of all answers on the way, with what comes behind a body */
+    uint64_t part_bytes;   /* as Content-Range says */
+    bool is_coded;         /* its body is packed in a way that nobody asked for */
+    struct why refused;    /* the last address that was not asked */
+    char *location;        /* of the present answer; NULL: none */
     TAILQ_ENTRY(fetch_transfer) link;
     /* asker's loop */
     bool is_ended, is_held, is_head_told, is_done_told;

@@ -9,7 +9,13 @@
 
 #include "base/mem.h"
 
-enum { URL_MAX = 8192, PORT_HTTP = 80, PORT_HTTPS = 443, PORT_FREE = 1024 };
+enum {
+    URL_MAX = 8192,
+    NAME_MAX_BYTES = 254, /* RFC 1035 2.3.4, as text, with the dot of the root */
+    PORT_HTTP = 80,
+    PORT_HTTPS = 443,
+    PORT_FREE = 1024
+};
 
 struct parts {
     CURLU *handle;
@@ -25,6 +31,11 @@ static void parts_fini(struct parts *parts)
     curl_url_cleanup(parts->handle);
 }
 
+static bool is_web(const struct parts *parts)
+{
+    return strcasecmp(parts->scheme, "http") == 0 || strcasecmp(parts->scheme, "https") == 0;
+}
+
 static CURLUcode take_apart(const char *url, struct parts *out)
 {
     out->handle = curl_url();
@@ -32,6 +43,8 @@ static CURLUcode take_apart(const char *url, struct parts *out)
     CURLUcode code = curl_url_set(out->handle, CURLUPART_URL, url, CURLU_DISALLOW_USER);
     if (code == CURLUE_OK)
         code = curl_url_get(out->handle, CURLUPART_SCHEME, &out->scheme, 0);
+    if (code == CURLUE_OK && !is_web(out)) /* such as file, which has no host */
+        return CURLUE_UNSUPPORTED_SCHEME;
     if (code == CURLUE_OK)
         code = curl_url_get(out->handle, CURLUPART_HOST, &out->host, 0);
     if (code == CURLUE_OK)
@@ -41,9 +54,11 @@ static CURLUcode take_apart(const char *url, struct parts *out)
     return code;
 }
 
-static bool is_web(const struct parts *parts)
+/* A name of letters, digits, dashes and dots; or [an address]. */
+static bool is_plain(const char *host)
 {
-    return strcasecmp(parts->scheme, "http") == 0 || strcasecmp(parts->scheme, "https") == 0;
+    static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    return host[0] == '[' || host[strspn(host, chars)] == '\0';
 }
 
 static bool is_web_port(const char *text)
@@ -80,12 +95,37 @@ static bool is_of(const struct parts *parts, const char *origin)
     return is_same;
 }
 
+/* What is judged is what libcurl asks for, which reads the URL once more: a host that was written in code
+ * is a number only then, as %33 is 3, and that is 0.0.0.3. */
+static bool is_read_the_same_again(const struct parts *parts)
+{
+    struct parts again = {0};
+    bool is_same =
+        take_apart(parts->url, &again) == CURLUE_OK && strcmp(again.host, parts->host) == 0;
+    parts_fini(&again);
+    return is_same;
+}
+
+static enum err judge_host(const struct parts *parts, struct why *why)
+{
+    if (strlen(parts->host) > NAME_MAX_BYTES)
+        return why_set(why, ERR_BAD_INPUT, "url", "no name of a server is that long");
+    /* libcurl would translate by the locale, and digits of other scripts to an address. */
+    if (!is_plain(parts->host))
+        return why_set(
+            why, ERR_BAD_INPUT, "url",
+            "a server's name holds letters of ASCII, digits and dots: write others as xn--");
+    if (!is_read_the_same_again(parts))
+        return why_set(why, ERR_BAD_INPUT, "url", "the server's name can be read in two ways");
+    return OK;
+}
+
 static enum err judge(const struct parts *parts, const char *origin, const char *const *allowed,
                       bool *is_unchecked, struct why *why)
 {
-    if (!is_web(parts))
-        return why_set(why, ERR_BAD_INPUT, "url", "only http and https are asked, not %.20s",
-                       parts->scheme);
+    enum err kind = judge_host(parts, why);
+    if (kind != OK)
+        return kind;
     if (origin != NULL && !is_of(parts, origin))
         return why_set(why, ERR_REFUSED, "url", "it leads to %.200s, not to %.100s", parts->host,
                        origin);
@@ -105,6 +145,9 @@ enum err target_judge(const char *url, const char *origin, const char *const *al
     enum err kind = OK;
     if (code == CURLUE_USER_NOT_ALLOWED)
         kind = why_set(why, ERR_REFUSED, "url", "a URL with a user or a password is not asked");
+    else if (code == CURLUE_UNSUPPORTED_SCHEME || code == CURLUE_BAD_SCHEME)
+        kind = why_set(why, ERR_BAD_INPUT, "url",
+                       "only a URL that begins with http:// or https:// is asked");
     else if (code != CURLUE_OK)
         kind = why_set(why, ERR_BAD_INPUT, "url", "this is no URL: %s", curl_url_strerror(code));
     else

@@ -15,7 +15,8 @@ enum {
     MOST_REDIRECTS = 5,
     CONNECT_MS = 10 * 1000,
     IDLE_MS = 30 * 1000,
-    LINE_MAX_BYTES = 4096, /* longer header lines say nothing to us */
+    LINE_MAX_BYTES = 4096,           /* longer header lines say nothing to us */
+    HEADERS_MAX_BYTES = 1024 * 1024, /* curl keeps them all, and limits each head but no trailers */
 };
 
 /* --- what curl asks and tells --- */
@@ -49,28 +50,39 @@ static void begin_answer(struct fetch_transfer *transfer)
 {
     transfer->head = (struct fetch_head){
         .length = FETCH_UNKNOWN, .first = FETCH_UNKNOWN, .total = FETCH_UNKNOWN};
+    transfer->part_bytes = 0;
     mem_free_at(&transfer->location);
     for (int i = 0; i < TEXT_COUNT; i++)
         mem_free_at(&transfer->head_texts[i]);
 }
 
-/* "bytes 0-99/1000", "bytes 0-99/" and an asterisk, RFC 9110 14.4. */
-static void read_content_range(struct fetch_head *head, struct slice value)
+static struct slice between(const char *begin, const char *end)
+{
+    return (struct slice){begin, (size_t) (end - begin)};
+}
+
+/* "bytes 0-99/1000", "bytes 0-99/" and an asterisk, RFC 9110 14.4. One that cannot be is none. */
+static void read_content_range(struct fetch_transfer *transfer, struct slice value)
 {
     static const char unit[] = "bytes ";
+    struct fetch_head *head = &transfer->head;
+    const char *end = value.at + value.length;
     const char *dash = memchr(value.at, '-', value.length);
     const char *slash = memchr(value.at, '/', value.length);
-    uint64_t first, total;
+    uint64_t first, last, total = FETCH_UNKNOWN;
     if (!slice_starts(value, unit) || dash == NULL || slash == NULL || slash < dash)
         return;
-    const char *begin = value.at + strlen(unit);
-    struct slice first_text = {begin, (size_t) (dash - begin)};
-    struct slice total_text = {slash + 1, (size_t) (value.at + value.length - slash - 1)};
-    if (slice_number(first_text, INT64_MAX, &first) != OK)
+    if (slice_number(between(value.at + strlen(unit), dash), INT64_MAX, &first) != OK ||
+        slice_number(between(dash + 1, slash), INT64_MAX, &last) != OK)
+        return;
+    if (!slice_is(between(slash + 1, end), "*") &&
+        slice_number(between(slash + 1, end), INT64_MAX, &total) != OK)
+        return;
+    if (last < first || last >= total)
         return;
     head->first = first;
-    if (slice_number(total_text, INT64_MAX, &total) == OK)
-        head->total = total;
+    head->total = total;
+    transfer->part_bytes = last - first + 1;
 }
 
 static void read_field(struct fetch_transfer *transfer, struct slice name, struct slice value)
@@ -86,14 +98,19 @@ static void read_field(struct fetch_transfer *transfer, struct slice name, struc
         set_text(&transfer->location, value);
     else if (slice_is_nocase(name, "accept-ranges"))
         head->accepts_ranges = slice_is_nocase(value, "bytes");
+    else if (slice_is_nocase(name, "transfer-encoding"))
+        transfer->is_coded = !slice_is_nocase(value, "chunked");
     else if (slice_is_nocase(name, "content-range"))
-        read_content_range(head, value);
+        read_content_range(transfer, value);
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct fetch_transfer *transfer = ctx;
     struct slice text = {line, size * count};
+    transfer->header_bytes += text.length;
+    if (transfer->header_bytes > HEADERS_MAX_BYTES)
+        return 0;
     if (transfer->has_head) /* trailers: the asker has the head in hand */
         return text.length;
     while (text.length > 0 &&
@@ -106,7 +123,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *ctx)
         read_field(
             transfer, (struct slice){text.at, (size_t) (colon - text.at)},
             slice_trim((struct slice){colon + 1, (size_t) (text.at + text.length - colon - 1)}));
-    return size * count;
+    return transfer->is_coded ? 0 : size * count;
 }
 
 static bool is_redirect(const struct fetch_transfer *transfer, long status)
@@ -134,6 +151,8 @@ static void tell_head(struct fetch_transfer *transfer)
     curl_off_t length = -1; /* what curl goes by: of two, or beside chunks, headers may lie */
     curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
     head.length = length >= 0 ? (uint64_t) length : FETCH_UNKNOWN;
+    if (head.length != FETCH_UNKNOWN && head.length != transfer->part_bytes)
+        head.first = FETCH_UNKNOWN; /* it says two things of its length */
     head.status = (int) status_of(transfer);
     head.url = transfer->head_texts[TEXT_URL];
     head.type = transfer->head_texts[TEXT_TYPE];
@@ -236,6 +255,7 @@ static bool go(struct fetch_transfer *transfer, const char *url)
     }
     target_fini(&transfer->target);
     transfer->target = target;
+    transfer->refused = (struct why){0}; /* that was of the URL before */
     transfer->hub = &fetch->hubs[target.is_unchecked ? HUB_UNCHECKED : HUB_OUTSIDE];
     curl_easy_setopt(transfer->easy, CURLOPT_URL, target.url);
     if (curl_multi_add_handle(transfer->hub->multi, transfer->easy) == CURLM_OK)
@@ -315,8 +335,8 @@ static enum err translate(const struct fetch_transfer *transfer, CURLcode code, 
             return why_set(why, ERR_IO, "url", "the server cannot be reached");
         *why = transfer->refused;
         return ERR_REFUSED;
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return why_set(why, ERR_BAD_INPUT, "url", "only http and https are asked");
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, or none: target_judge saw to the URL */
+        return why_set(why, ERR_IO, "url", "the server does not speak HTTP");
     case CURLE_PARTIAL_FILE:
         return why_set(why, ERR_IO, "url", "the server ended before all of it was there");
     default:

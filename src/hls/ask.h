@@ -18,6 +18,8 @@ struct hls;
 struct ask;
 
 enum { ASK_PLAYBACK_SIZE = 65, ASK_NO_RENDITION = -1 };
+/* The number that stands for the init segment, where a device makes it. */
+#define ASK_INIT UINT32_MAX
 
 enum ask_kind {
     ASK_FILM,    /* the film, planned */

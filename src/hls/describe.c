@@ -29,6 +29,10 @@ static const char *kind_name(enum plan_kind kind)
         return "video";
     case PLAN_AUDIO:
         return "audio";
+    case PLAN_IFRAMES:
+        return "iframes";
+    case PLAN_PICTURES:
+        return "pictures";
     case PLAN_SUBTITLE:
         break;
     }
@@ -80,6 +84,44 @@ static json_t *verdict(const struct plan *plan, uint32_t track, bool is_copy, co
     return object;
 }
 
+static const char *way_name(enum playlist_way way)
+{
+    switch (way) {
+    case WAY_COPY:
+        return "copy";
+    case WAY_TRANSCODE:
+        return "transcode";
+    case WAY_REFUSED:
+        break;
+    }
+    return "refused";
+}
+
+static json_t *describe_way(const struct playlist_client *client, const struct plan *plan,
+                            uint32_t track)
+{
+    struct why why;
+    json_t *object = json_object();
+    enum playlist_way way = playlist_judge(client, plan, track, &why);
+    put(object, "way", json_string(way_name(way)));
+    if (way != WAY_COPY)
+        put_text(object, "reason", why.text);
+    return object;
+}
+
+/* How clients as they usually are would get the track. */
+static json_t *describe_clients(const struct plan *plan, uint32_t track)
+{
+    json_t *clients = json_object();
+    for (size_t i = 0; i < playlist_kind_count; i++) {
+        const char *caps = playlist_kinds[i].caps;
+        struct playlist_client client = {.is_native = playlist_kinds[i].is_native};
+        playlist_caps((struct slice){caps, strlen(caps)}, &client);
+        put(clients, playlist_kinds[i].name, describe_way(&client, plan, track));
+    }
+    return clients;
+}
+
 static json_t *describe_track(const struct plan *plan, uint32_t index)
 {
     const struct plan_track *track = &plan->tracks[index];
@@ -94,6 +136,7 @@ static json_t *describe_track(const struct plan *plan, uint32_t index)
     put(object, "forced", json_boolean(track->is_forced));
     put(object, "sdh", json_boolean(track->is_sdh));
     put(object, "commentary", json_boolean(track->is_commentary));
+    put(object, "descriptive", json_boolean(track->is_descriptive));
     if (track->kind == PLAN_VIDEO)
         put_video(object, track);
     if (track->kind == PLAN_AUDIO)
@@ -101,6 +144,8 @@ static json_t *describe_track(const struct plan *plan, uint32_t index)
     const char *why_no_copy = track->copy_refused[0] != '\0' ? track->copy_refused : track->refused;
     put(object, "copy", verdict(plan, index, true, why_no_copy));
     put(object, "transcode", verdict(plan, index, false, track->refused));
+    if (track->kind != PLAN_SUBTITLE)
+        put(object, "clients", describe_clients(plan, index));
     return object;
 }
 
@@ -116,14 +161,18 @@ static json_t *describe_rendition(const struct plan *plan, uint32_t index)
     put(object, "bandwidth", json_integer(rendition->bandwidth));
     put(object, "average_bandwidth", json_integer(rendition->average_bandwidth));
     put(object, "segments", json_integer(plan_segment_count(plan, index)));
-    if (rendition->kind == PLAN_VIDEO) {
+    if (rendition->kind == PLAN_VIDEO || rendition->kind == PLAN_IFRAMES) {
         put(object, "width", json_integer(rendition->width));
         put(object, "height", json_integer(rendition->height));
         put(object, "independent", json_boolean(rendition->is_independent));
         put_text(object, "video_range", rendition->video_range);
     }
-    if (rendition->kind == PLAN_AUDIO)
+    if (plan_burnt(rendition) > 0)
+        put(object, "burnt", json_integer(plan_burnt(rendition)));
+    if (rendition->kind == PLAN_AUDIO) {
         put(object, "channels", json_integer(rendition->channels));
+        put(object, "night", json_boolean(rendition->is_night));
+    }
     return object;
 }
 
@@ -134,6 +183,16 @@ static json_t *describe_chapter(const struct plan_chapter *chapter)
     put(object, "end", json_real((double) chapter->end_ms / 1000));
     put(object, "title", text(chapter->title));
     return object;
+}
+
+void hls_describe_for(const struct plan *plan, const char *caps, json_t *media)
+{
+    struct playlist_client client = {0};
+    json_t *tracks = json_object_get(media, "tracks");
+    playlist_caps((struct slice){caps[0] != '\0' ? caps : NULL, strlen(caps)}, &client);
+    for (uint32_t i = 0; i < plan->track_count; i++)
+        if (plan->tracks[i].kind != PLAN_SUBTITLE)
+            put(json_array_get(tracks, i), "delivery", describe_way(&client, plan, i));
 }
 
 json_t *hls_describe(const struct plan *plan)

@@ -10,7 +10,8 @@
 static void hash_rendition(struct film *film, uint32_t rendition, const char *engine)
 {
     const struct source_identity *identity = source_identity(film->source);
-    const char *name = film->plan->renditions[rendition].name;
+    const struct plan_rendition *r = &film->plan->renditions[rendition];
+    const char *name = r->name;
     crypto_generichash_state state;
     crypto_generichash_init(&state, NULL, 0, FILM_KEY_BYTES);
     crypto_generichash_update(&state, (const uint8_t *) &identity->size, sizeof identity->size);
@@ -19,12 +20,34 @@ static void hash_rendition(struct film *film, uint32_t rendition, const char *en
     crypto_generichash_update(&state, identity->hash, sizeof identity->hash);
     crypto_generichash_update(&state, (const uint8_t *) engine, strlen(engine) + 1);
     crypto_generichash_update(&state, (const uint8_t *) name, strlen(name) + 1);
-    /* The whole plan, not its number alone: cuts that differ must not share a URL. */
-    crypto_generichash_update(&state, film->plan_bytes, film->plan_size);
+    /* The whole plan, not its number alone: cuts that differ must not share a URL. Of some there may be
+     * very many: for them by the first one's key. */
+    if (rendition > 0 && (r->kind == PLAN_PICTURES || plan_burnt(r) > 0))
+        crypto_generichash_update(&state, film->keys[0].hash, FILM_KEY_BYTES);
+    else
+        crypto_generichash_update(&state, film->plan_bytes, film->plan_size);
+    if (plan_is_on_device(r)) {
+        const struct film_device *device = &film->device;
+        crypto_generichash_update(&state, (const uint8_t *) device->words,
+                                  strlen(device->words) + 1);
+        crypto_generichash_update(&state, (const uint8_t *) &device->plan.headers,
+                                  sizeof device->plan.headers);
+    }
     uint8_t *hash = film->keys[rendition].hash;
     crypto_generichash_final(&state, hash, FILM_KEY_BYTES);
     snprintf(film->versions[rendition], FILM_VERSION_SIZE, "%02x%02x%02x%02x", hash[0], hash[1],
              hash[2], hash[3]);
+}
+
+static void hash_renditions(struct film *film)
+{
+    uint32_t count = film->plan->rendition_count;
+    mem_free(film->keys);
+    mem_free(film->versions);
+    film->keys = mem_new_array(struct film_key, count);
+    film->versions = mem_zalloc_array(count, FILM_VERSION_SIZE);
+    for (uint32_t i = 0; i < count; i++)
+        hash_rendition(film, i, film->engine);
 }
 
 struct film *film_new(const char *id, struct source **source, struct plan **plan, uint8_t **bytes,
@@ -37,16 +60,30 @@ struct film *film_new(const char *id, struct source **source, struct plan **plan
     film->plan = *plan;
     film->plan_bytes = *bytes;
     film->plan_size = size;
+    film->engine = mem_strdup(engine);
+    film->beside = beside_new_empty();
+    pthread_mutex_init(&film->lock, NULL);
     film->target_s = plan_target_duration(film->plan);
     *source = NULL;
     *plan = NULL;
     *bytes = NULL;
-    uint32_t count = film->plan->rendition_count;
-    film->keys = mem_new_array(struct film_key, count);
-    film->versions = mem_zalloc_array(count, FILM_VERSION_SIZE);
-    for (uint32_t i = 0; i < count; i++)
-        hash_rendition(film, i, engine);
+    hash_renditions(film);
     return film;
+}
+
+/* All the others keep their versions: they are made from the plan without it. */
+void film_add_device(struct film *film, const struct film_device *device)
+{
+    film->device = *device;
+    plan_add_device(film->plan, &device->plan);
+    hash_renditions(film);
+    mem_free_at(&film->plan_bytes);
+    plan_write(film->plan, &film->plan_bytes, &film->plan_size);
+}
+
+bool film_has_device(const struct film *film)
+{
+    return film->device.name[0] != '\0' && !atomic_load(&film->is_device_off);
 }
 
 struct film *film_ref(struct film *film)
@@ -68,7 +105,44 @@ void film_unref(struct film **film)
     mem_free(gone->plan_bytes);
     mem_free(gone->keys);
     mem_free(gone->versions);
+    mem_free(gone->engine);
+    beside_unref(&gone->beside);
+    pthread_mutex_destroy(&gone->lock);
     mem_free(gone);
+}
+
+void film_set_beside(struct film *film, struct beside **beside)
+{
+    pthread_mutex_lock(&film->lock);
+    struct beside *old = film->beside;
+    film->beside = *beside;
+    pthread_mutex_unlock(&film->lock);
+    *beside = NULL;
+    beside_unref(&old);
+}
+
+struct beside *film_beside(struct film *film)
+{
+    pthread_mutex_lock(&film->lock);
+    struct beside *beside = beside_ref(film->beside);
+    pthread_mutex_unlock(&film->lock);
+    return beside;
+}
+
+void film_beside_version(const struct film *film, const struct beside_file *file,
+                         char out[FILM_VERSION_SIZE])
+{
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const uint8_t *) film->engine, strlen(film->engine) + 1);
+    crypto_generichash_update(&state, (const uint8_t *) file->name, strlen(file->name) + 1);
+    crypto_generichash_update(&state, (const uint8_t *) &file->size, sizeof file->size);
+    crypto_generichash_update(&state, (const uint8_t *) &file->mtime_ns, sizeof file->mtime_ns);
+    /* of the playlist too, which says how long the film is */
+    crypto_generichash_update(&state, (const uint8_t *) &film->plan->end, sizeof film->plan->end);
+    crypto_generichash_final(&state, hash, sizeof hash);
+    snprintf(out, FILM_VERSION_SIZE, "%02x%02x%02x%02x", hash[0], hash[1], hash[2], hash[3]);
 }
 
 int film_find(const struct film *film, struct slice name)
@@ -87,5 +161,7 @@ int film_find(const struct film *film, struct slice name)
 
 bool film_is_version(const struct film *film, uint32_t rendition, struct slice version)
 {
+    if (plan_is_on_device(&film->plan->renditions[rendition]) && !film_has_device(film))
+        return false;
     return version.at == NULL || slice_is(version, film->versions[rendition]);
 }

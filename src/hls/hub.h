@@ -18,9 +18,15 @@
 #include "hls/hls.h"
 #include "hls/segment.h"
 #include "hls/shelf.h"
+#include "segments/storyboard.h"
 
+enum { STORYBOARD_NAME_SIZE = 33 }; /* 16 bytes in hex */
+
+struct admission;
+struct hardware;
 struct room;
 struct send_budget;
+struct texts;
 struct source_pools;
 
 /* A segment of a room. Life: idle -> (looking in the cache) -> queued -> running -> done, and back
@@ -55,6 +61,8 @@ struct entry {
     struct why lost_why;     /* what it failed with when it was lost */
     bool is_stored;          /* was in the cache when last looked at */
     uint64_t held_bytes;     /* done: what it costs to keep */
+    double units;            /* running: its work, as admission.h counts */
+    uint64_t device;         /* running on one: which (worker.device) */
     TAILQ_ENTRY(entry) link; /* done: hls.held, oldest first; else room.active */
 };
 TAILQ_HEAD(entry_list, entry);
@@ -66,8 +74,14 @@ struct worker {
     struct media *media; /* NULL once dead */
     struct wants *wants; /* with media */
     bool is_solo;
+    uint64_t device; /* the one it was given last, counted by hls.devices; 0: none yet */
     unsigned running;
     int64_t used_ms;
+    /* what its pictures cost: since the measure was begun */
+    int64_t cpu_ms;
+    double units; /* of those that are done */
+    unsigned done;
+    bool is_spoiled; /* work that is not in `units` was done */
 };
 
 /* Where a viewer is: what is made ahead for. */
@@ -87,7 +101,8 @@ struct room {
     uint64_t serial; /* pool work names rooms by it */
     char id[FILM_ID_SIZE];
     enum room_state state;
-    struct film *film; /* ready */
+    struct film *film;     /* ready */
+    struct beside *beside; /* opening: found beside its file; NULL: nothing was looked for */
     struct planner *planner;
     struct entry ***slots;    /* ready: [rendition][n], made when first touched */
     struct entry_list active; /* entries that are neither idle nor done */
@@ -101,8 +116,11 @@ struct room {
     bool is_warm, is_warm_native; /* hls_warm while opening */
     int64_t warm_ms;
     bool is_scheduled; /* job_schedule is posted */
+    bool is_robbed;    /* its process was needed elsewhere, until somebody waits here again */
     bool is_old;
     bool is_replanned; /* opening: a newer plan was stored meanwhile */
+    unsigned device_failures;
+    uint64_t failed_device; /* the last one that failed */
     TAILQ_ENTRY(room) link;
 };
 TAILQ_HEAD(room_list, room);
@@ -116,6 +134,7 @@ struct bad {
 
 struct hls_counters {
     atomic_ullong asks, joined, cache_hits, made, failed, deaths, sent_bytes, broken, probes;
+    atomic_ullong storyboards, fingerprints;
     atomic_uint rooms, processes;
 };
 
@@ -129,18 +148,27 @@ struct hls {
     struct pool *pool;  /* finds, opens, the cache */
     struct pool *seals; /* no disk keeps it from finished segments */
     struct cache *cache;
+    struct cache *pictures;     /* storyboards; NULL: none are made */
+    struct cache *fingerprints; /* and markers; NULL: no intros are looked for */
     struct send_budget *budget;
     struct source_pools *sources;
     struct shelf *shelf;
+    struct admission *admission;
+    struct hardware *hardware;
     struct hls_counters counters;
     /* hub's loop */
     struct room_list rooms;
-    uint64_t serial, wishes;
+    uint64_t serial, wishes, devices;
     struct entry_list held; /* done entries, oldest use first */
     uint64_t held_bytes;
     struct bad *bads;
     size_t bad_count, bad_room;
     struct probe_queue *probes;
+    struct trial *trial;             /* NULL: over */
+    struct storyboards *storyboards; /* NULL: none are made */
+    struct intros *intros;           /* NULL: none are looked for */
+    int64_t asked_ms;                /* when somebody last asked for a segment */
+    struct texts *texts;             /* fixed after start */
     uv_timer_t tick;
     bool is_stopping;
 };
@@ -172,20 +200,42 @@ void job_want(struct entry *entry, bool is_ahead);
 /* Only what is there: done, or in the cache. True: an answer will come through
  * room_answer_entry, or the segment is there already. */
 bool job_peek(struct entry *entry);
+/* Video transcodes: what keeps all cores busy. */
+bool job_is_video_run(const struct entry *entry);
+/* Made, or being made, or in the cache. */
+bool job_is_there(const struct entry *entry);
 void job_left(struct entry *entry);
+/* Somebody waits for what this job makes. */
+bool job_is_awaited(const struct worker *worker, uint64_t job);
 /* Posts a look at what to start next. */
 void job_schedule(struct room *room);
 void job_tick(struct room *room, int64_t now_ms);
+/* For who waits, and was sent nothing yet: others have to break. */
+void job_make_again(struct entry *entry, const struct why *why);
 /* Its process died, or the room ends. */
 void job_lost(struct entry *entry, const struct why *why);
+/* All that is under way for nobody who waits. */
+void job_cancel_all(struct room *room);
 /* The room ends: segments under way fail so. */
 void job_forget_all(struct room *room, enum err kind, const struct why *why);
 const struct bad *job_bad(const struct entry *entry);
 
+/* --- job_device.c: segments that a device makes (decision 23) --- */
+/* Its init segment: number plan_segment_count. */
+bool job_is_init(const struct entry *entry);
+bool job_is_on_device(const struct entry *entry);
+/* The process gets a device where it has none that lives. */
+void job_give_device(struct entry *entry, struct worker *worker);
+/* The device failed it: it is made again with another process of that; where that has been, the film
+ * goes without the device from now on. */
+void job_device_failed(struct entry *entry, const struct worker *worker, const struct why *why);
+/* The film goes on without: its renditions of the device are gone. */
+void job_device_off(struct room *room, const struct why *reason);
+
 /* --- worker.c --- */
-/* The room's process, started when there is none. BUSY. */
-MUST_CHECK enum err worker_get(struct room *room, bool is_solo, struct worker **out,
-                               struct why *why);
+/* The room's process, started when there is none; `is_awaited`: for who waits. BUSY. */
+MUST_CHECK enum err worker_get(struct room *room, bool is_solo, bool is_awaited,
+                               struct worker **out, struct why *why);
 /* Ends the process after the present callback; jobs of it must be over. NULL is accepted. */
 void worker_let_go(struct worker **worker);
 
@@ -212,8 +262,15 @@ bool planner_sleeps(const struct planner *planner);
 /* As planner_stop, and its process has ended when this returns. Not inside a call from that. */
 void planner_end(struct planner **planner);
 /* Ends a process for one that is needed now: that of a scan, that of the room that idles longest, or of
- * one for which nobody waits and which itself waits for bytes. False: all of them are needed. */
-bool worker_end_one(struct hls *hls, const struct room *but);
+ * one for which nobody waits and which itself waits for bytes; for who waits (`is_awaited`) also that of
+ * what is made ahead of somebody. False: all of them are needed. */
+bool worker_end_one(struct hls *hls, const struct room *but, bool is_awaited);
+
+/* --- trial.c --- */
+/* The machine is measured, a second from now. */
+struct trial *trial_start(struct hls *hls);
+/* NULL is accepted. */
+void trial_stop(struct trial **trial);
 
 /* --- probe.c --- */
 /* Ends a scan under way, and its process at once: BUSY, another time. Not inside a call from its
@@ -223,3 +280,60 @@ struct probe_queue *probe_queue_new(struct hls *hls);
 /* All that wait or plan hear CANCELLED. */
 void probe_queue_stop(struct probe_queue *queue);
 void probe_queue_free(struct probe_queue **queue);
+
+/* --- storyboard.c: pictures of a film from end to end, made when nobody waits for anything, one film
+ * at a time, and kept on disk. Life of one: wanted -> being made -> being stored -> there; or let go,
+ * to be wanted again. --- */
+struct storyboards;
+struct storyboards *storyboards_new(struct hls *hls);
+/* None is begun any more; the one under way ends. NULL is accepted, as below. */
+void storyboards_stop(struct storyboards *boards);
+void storyboards_free(struct storyboards **boards);
+/* The film is looked at: makes its storyboard some time, where it has none and is all there. */
+void storyboards_want(struct hls *hls, struct film *film);
+void storyboards_tick(struct hls *hls, int64_t now_ms);
+/* Ends the one that is made, whose process is needed for a viewer; it is wanted still. */
+bool storyboards_end_one(struct hls *hls);
+/* One is made, or wanted. */
+bool storyboards_are_due(const struct hls *hls);
+/* What nobody waits for may begin, having waited since then: all is quiet, or, where it never is, nobody
+ * waits for anything just now. */
+bool storyboards_is_time(const struct hls *hls, int64_t since_ms, int64_t now_ms);
+
+/* --- intros.c: what episodes have in common with others of their season: where their intros and credits
+ * are. Made when nobody waits for anything and no storyboard is due, one episode at a time, and kept on
+ * disk. Life of a season: wanted (by one of its files) -> its episodes are listened to -> compared. --- */
+struct intros;
+struct intros *intros_new(struct hls *hls);
+/* None is begun any more. NULL is accepted, as below. */
+void intros_stop(struct intros *intros);
+void intros_free(struct intros **intros);
+void intros_want(struct hls *hls, const char *id);
+void intros_tick(struct hls *hls, int64_t now_ms);
+/* As storyboards_end_one. */
+bool intros_end_one(struct hls *hls);
+
+/* --- storyboard_keep.c --- */
+struct storyboard {
+    uint32_t width, height; /* of a picture */
+    uint32_t count;
+    int64_t at_ms[STORYBOARD_MOST]; /* rising from 0 */
+    int64_t end_ms;                 /* of the film */
+    struct storyboard_sheet {
+        uint64_t offset, length;
+        uint32_t count;                  /* pictures on it */
+        char name[STORYBOARD_NAME_SIZE]; /* hash of its content, once stored */
+    } sheets[STORYBOARD_MOST / STORYBOARD_SHEET + 1];
+    uint32_t sheet_count;
+};
+/* Keys of the text, and of the sheet of that name. Any thread. */
+void storyboard_key(const struct film *film, struct cache_key *out);
+void storyboard_sheet_key(const char *file, struct slice name, struct cache_key *out);
+/* Puts sheets (parts of `fd`) and then the text into the cache. Sleeps; on the pool. IO, LIMIT. */
+MUST_CHECK enum err storyboard_store(struct cache *cache, const struct film *film, int fd,
+                                     struct storyboard *board);
+/* The text: WebVTT, a cue a picture, `storyboard/{name}.jpg#xywh=x,y,w,h`. Pure. */
+void storyboard_write(const struct storyboard *board, struct str *out);
+/* True when all sheets that a text names are there: what was long not looked at may have gone. Never
+ * sleeps. */
+bool storyboard_is_whole(struct cache *cache, const char *file, struct slice text);

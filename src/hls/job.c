@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hls/job.h"
+#include "hls/wants.h"
 
 #define ENTRY_NAME(name, text) text,
 static const char *const state_names[] = {ENTRY_STATES(ENTRY_NAME)};
@@ -27,7 +28,7 @@ const struct plan_rendition *job_rendition(const struct entry *entry)
 bool job_is_cached(const struct entry *entry)
 {
     const struct plan_rendition *rendition = job_rendition(entry);
-    return !rendition->is_copy && rendition->kind != PLAN_SUBTITLE;
+    return !rendition->is_copy && !plan_is_subtitle(rendition->kind);
 }
 
 bool job_is_video_run(const struct entry *entry)
@@ -37,7 +38,8 @@ bool job_is_video_run(const struct entry *entry)
 
 struct entry *job_entry(struct room *room, uint32_t rendition, uint32_t n)
 {
-    uint32_t count = plan_segment_count(room->film->plan, rendition);
+    uint32_t count = plan_segment_count(room->film->plan, rendition) +
+                     plan_is_on_device(&room->film->plan->renditions[rendition]);
     MUST(n < count);
     if (room->slots[rendition] == NULL)
         room->slots[rendition] = mem_new_array(struct entry *, count);
@@ -199,6 +201,13 @@ static bool look_up(struct entry *entry)
     return true;
 }
 
+/* Whether somebody waits for it has changed. */
+static void tell_wants(const struct entry *entry)
+{
+    if (entry->state == ENTRY_RUNNING && entry->worker != NULL)
+        wants_asked_again(entry->worker->wants, entry->job);
+}
+
 static void use_again(struct entry *entry)
 {
     TAILQ_REMOVE(&entry->room->hls->held, entry, link);
@@ -207,10 +216,12 @@ static void use_again(struct entry *entry)
 
 void job_want(struct entry *entry, bool is_ahead)
 {
-    if (is_ahead)
+    if (is_ahead) {
         entry->left_ms = clock_mono_ms();
-    else
+    } else {
         entry->wish = ++entry->room->hls->wishes;
+        entry->room->is_robbed = false;
+    }
     switch (entry->state) {
     case ENTRY_IDLE:
         if (!look_up(entry))
@@ -225,9 +236,24 @@ void job_want(struct entry *entry, bool is_ahead)
     case ENTRY_LOST:
     case ENTRY_SEALING:
         atomic_fetch_add(&entry->room->hls->counters.joined, 1);
+        tell_wants(entry);
         break;
     }
     job_schedule(entry->room);
+}
+
+bool job_is_stored(const struct entry *entry)
+{
+    struct cache_key key;
+    if (!job_is_cached(entry))
+        return false;
+    job_key(entry, &key);
+    return cache_has(entry->room->hls->cache, &key);
+}
+
+bool job_is_there(const struct entry *entry)
+{
+    return entry->state != ENTRY_IDLE || job_is_stored(entry);
 }
 
 bool job_peek(struct entry *entry)
@@ -241,7 +267,19 @@ void job_left(struct entry *entry)
 {
     entry->left_ms = clock_mono_ms();
     entry->wish = 0;
+    tell_wants(entry);
     job_schedule(entry->room);
+}
+
+bool job_is_awaited(const struct worker *worker, uint64_t job)
+{
+    const struct entry *entry;
+    TAILQ_FOREACH(entry, &worker->room->active, link)
+    if (entry->state == ENTRY_RUNNING && entry->worker == worker && entry->job == job &&
+        entry->askers > 0)
+        return true;
+    job_schedule(worker->room); /* it may be for nobody at all */
+    return false;
 }
 
 /* --- ends and time --- */
@@ -251,6 +289,7 @@ void job_stop(struct entry *entry, enum err kind, const struct why *why)
     if (entry->state == ENTRY_RUNNING && entry->worker != NULL && entry->worker->media != NULL) {
         media_cancel(entry->worker->media, entry->job);
         entry->worker->running--;
+        entry->worker->is_spoiled = true;
     }
     if (entry->segment != NULL)
         segment_fail(entry->segment, kind, why);
@@ -261,6 +300,39 @@ void job_cancel(struct entry *entry)
 {
     struct why why;
     job_stop(entry, why_set(&why, ERR_CANCELLED, NULL, "nobody waits for it"), &why);
+}
+
+void job_cancel_all(struct room *room)
+{
+    struct entry *entry;
+    struct entry *next;
+    for (entry = TAILQ_FIRST(&room->active); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry->state == ENTRY_RUNNING || entry->state == ENTRY_QUEUED)
+            job_cancel(entry);
+    }
+}
+
+/* It cannot go on before bytes come; what is not begun yet would have to be brought for nobody. */
+static bool is_asleep(const struct entry *entry)
+{
+    const struct source *source = entry->room->film->source;
+    if (entry->state == ENTRY_QUEUED)
+        return !source_has(source, 0, source_size(source));
+    return entry->state == ENTRY_RUNNING && entry->worker != NULL &&
+           wants_sleeps(entry->worker->wants, entry->job);
+}
+
+void job_drop_left(struct room *room)
+{
+    struct entry *entry;
+    struct entry *next;
+    int64_t now_ms = clock_mono_ms();
+    for (entry = TAILQ_FIRST(&room->active); entry != NULL; entry = next) {
+        next = TAILQ_NEXT(entry, link);
+        if (entry->askers == 0 && is_asleep(entry) && !job_is_watched(room, entry, now_ms))
+            job_cancel(entry);
+    }
 }
 
 static bool tick_entry(struct entry *entry, int64_t now_ms)
@@ -289,6 +361,9 @@ void job_tick(struct room *room, int64_t now_ms)
     struct entry *entry;
     struct entry *next;
     drop_viewers(room, now_ms);
+    job_drop_left(room);
+    if (room->viewer_count > 0)
+        job_schedule(room);
     for (entry = TAILQ_FIRST(&room->active); entry != NULL; entry = next) {
         next = TAILQ_NEXT(entry, link);
         if (!tick_entry(entry, now_ms))
@@ -304,7 +379,8 @@ void job_forget_all(struct room *room, enum err kind, const struct why *why)
     if (room->slots == NULL)
         return;
     for (uint32_t r = 0; r < room->film->plan->rendition_count; r++) {
-        uint32_t count = plan_segment_count(room->film->plan, r);
+        uint32_t count = plan_segment_count(room->film->plan, r) +
+                         plan_is_on_device(&room->film->plan->renditions[r]);
         for (uint32_t n = 0; room->slots[r] != NULL && n < count; n++) {
             struct entry *entry = room->slots[r][n];
             if (entry == NULL)

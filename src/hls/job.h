@@ -10,8 +10,6 @@ enum { JOB_VIEWER_MS = 60000 }; /* who asked for nothing so long watches somethi
 const struct plan_rendition *job_rendition(const struct entry *entry);
 /* Transcodes: what took seconds to make is kept on disk. */
 bool job_is_cached(const struct entry *entry);
-/* Video transcodes: what keeps all cores busy. */
-bool job_is_video_run(const struct entry *entry);
 /* Neither idle nor done. */
 bool job_is_active(enum entry_state state);
 void job_move(struct entry *entry, enum entry_state to);
@@ -25,12 +23,21 @@ void job_queue(struct entry *entry);
 void job_stop(struct entry *entry, enum err kind, const struct why *why);
 /* Nobody waits for it any more. */
 void job_cancel(struct entry *entry);
+/* What is made for nobody now, since its viewer is elsewhere, and sleeps for bytes that are still to come, would
+ * only keep them from who watches. */
+void job_drop_left(struct room *room);
 void job_mark_bad(struct entry *entry, const struct why *why);
 void job_key(const struct entry *entry, struct cache_key *out);
+/* It lies in the disk's cache. */
+bool job_is_stored(const struct entry *entry);
 
 /* --- job_run.c --- */
 /* True when it lies in what is made ahead for somebody. */
 bool job_is_watched(const struct room *room, const struct entry *entry, int64_t now_ms);
+
+/* What a copy is made of is read from the disk in one go, before those who read it in small steps come
+ * there: 32 MiB of `span` at most. */
+void job_read_ahead(const struct entry *entry, struct span span);
 
 /* --- job_media.c --- */
 extern const struct media_job_events job_media_events;

@@ -8,14 +8,34 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hls/admission.h"
+#include "hls/hardware.h"
 #include "hls/job.h"
 #include "hls/open.h"
 
 enum { RECIPE_BYTES = 1 << 20 }; /* of its own bytes; more stays in its memory file */
 
+/* From the first extent to the last: the pieces of a copy follow each other in the film. */
+static void read_pieces_ahead(const struct entry *entry, const struct media_piece *pieces,
+                              size_t count)
+{
+    struct span span = {UINT64_MAX, 0};
+    for (size_t i = 0; i < count; i++) {
+        uint64_t end = pieces[i].offset + pieces[i].length;
+        if (!pieces[i].is_source)
+            continue;
+        span.begin = pieces[i].offset < span.begin ? pieces[i].offset : span.begin;
+        span.end = end > span.end ? end : span.end;
+    }
+    if (span.begin < span.end)
+        job_read_ahead(entry, span);
+}
+
 static void on_pieces(void *ctx, const struct media_piece *pieces, size_t count, bool part_end)
 {
     struct entry *entry = ctx;
+    if (entry->room->film->plan->container == CONTAINER_MP4)
+        read_pieces_ahead(entry, pieces, count);
     segment_append(entry->segment, pieces, count, part_end);
 }
 
@@ -24,6 +44,27 @@ static void leave_worker(struct entry *entry)
     entry->worker->running--;
     entry->worker->used_ms = clock_mono_ms();
     entry->worker = NULL;
+}
+
+/* What the room's pictures cost this machine, every few segments: what others do in the process
+ * meanwhile, sound and copies, is little. */
+static void measure(struct entry *entry)
+{
+    enum { ENOUGH = 4 };
+    struct worker *worker = entry->worker;
+    if (!job_is_video_run(entry))
+        return;
+    worker->units += entry->units;
+    if (++worker->done < ENOUGH)
+        return;
+    int64_t now_ms = media_cpu_ms(worker->media);
+    if (!worker->is_spoiled && worker->cpu_ms > 0)
+        admission_measured(worker->hls->admission, entry->room->id, worker->units,
+                           (double) (now_ms - worker->cpu_ms) / 1000);
+    worker->cpu_ms = now_ms;
+    worker->units = 0;
+    worker->done = 0;
+    worker->is_spoiled = false;
 }
 
 /* Copies are the same bytes whoever makes them; an encoder's may differ from make to make, so each
@@ -69,8 +110,12 @@ static bool is_plain(struct segment *segment, uint64_t size)
 
 static void count_made(struct entry *entry)
 {
+    struct room *room;
     atomic_fetch_add(&entry->room->hls->counters.made, 1);
-    job_schedule(entry->room);
+    /* Others may have waited for this one. */
+    TAILQ_FOREACH(room, &entry->room->hls->rooms, link)
+    if (room->state == ROOM_READY && (room == entry->room || job_is_video_run(entry)))
+        job_schedule(room);
 }
 
 void job_sealed(struct entry *entry, uint64_t size)
@@ -89,7 +134,10 @@ static void on_done(void *ctx, uint64_t size)
 {
     struct entry *entry = ctx;
     char tag[SEGMENT_TAG_SIZE];
+    measure(entry);
     leave_worker(entry);
+    if (job_is_on_device(entry))
+        hardware_worked(entry->room->hls->hardware);
     make_tag(entry, tag);
     struct segment *recipe = to_recipe(entry, size, tag);
     if (recipe == NULL) {
@@ -110,6 +158,15 @@ static bool has_other(const struct plan *plan, uint32_t rendition)
     return false;
 }
 
+static void take_out(struct plan *plan, uint32_t rendition)
+{
+    struct plan_rendition gone = plan->renditions[rendition];
+    memmove(&plan->renditions[rendition], &plan->renditions[rendition + 1],
+            (plan->rendition_count - rendition - 1) * sizeof gone);
+    plan->renditions[--plan->rendition_count] = (struct plan_rendition){0};
+    mem_free(gone.init);
+}
+
 /* The film's plan without a rendition; NULL when it does not hold then. */
 static struct plan *plan_without(const struct film *film, uint32_t rendition,
                                  const struct why *reason)
@@ -119,13 +176,14 @@ static struct plan *plan_without(const struct film *film, uint32_t rendition,
     if (!has_other(film->plan, rendition) ||
         plan_read(film->plan_bytes, film->plan_size, &plan, &why) != OK)
         return NULL;
+    plan_drop_device(plan); /* it stands behind all others, and is not stored */
     struct plan_track *track = &plan->tracks[plan->renditions[rendition].track];
     snprintf(track->copy_refused, sizeof track->copy_refused, "%.190s", reason->text);
-    struct plan_rendition gone = plan->renditions[rendition];
-    memmove(&plan->renditions[rendition], &plan->renditions[rendition + 1],
-            (plan->rendition_count - rendition - 1) * sizeof gone);
-    plan->renditions[--plan->rendition_count] = (struct plan_rendition){0};
-    mem_free(gone.init);
+    bool is_picture = plan->renditions[rendition].kind == PLAN_VIDEO;
+    take_out(plan, rendition);
+    int keys = plan_find(plan, "iframes-video-copy"); /* they are of what turned out to be wrong */
+    if (is_picture && keys >= 0)
+        take_out(plan, (uint32_t) keys);
     uint8_t *bytes = NULL;
     size_t size = 0;
     plan_write(plan, &bytes, &size);
@@ -156,8 +214,10 @@ bool job_give_up_copy(struct entry *entry)
 {
     struct room *room = entry->room;
     struct why why = entry->lost_why;
-    struct plan *plan =
-        job_rendition(entry)->is_copy ? plan_without(room->film, entry->rendition, &why) : NULL;
+    /* One picture to scrub by that is missing ends nothing: what is played from there may still be
+     * right, and says so itself where it is not. */
+    bool is_judged = job_rendition(entry)->is_copy && job_rendition(entry)->kind != PLAN_IFRAMES;
+    struct plan *plan = is_judged ? plan_without(room->film, entry->rendition, &why) : NULL;
     if (plan == NULL) {
         job_mark_bad(entry, &why);
         return true;
@@ -170,16 +230,8 @@ bool job_give_up_copy(struct entry *entry)
     return false;
 }
 
-void job_lost(struct entry *entry, const struct why *why)
+void job_make_again(struct entry *entry, const struct why *why)
 {
-    struct why said;
-    entry->worker = NULL;
-    if (++entry->deaths >= 2) {
-        why_set(&said, ERR_BAD_MEDIA, NULL, "two media processes died of this segment: %s",
-                why->text);
-        job_mark_bad(entry, &said);
-        return;
-    }
     bool is_wanted = entry->askers > 0;
     struct segment *dead = entry->segment;
     entry->segment = NULL;
@@ -191,13 +243,34 @@ void job_lost(struct entry *entry, const struct why *why)
         job_want(entry, false);
 }
 
+void job_lost(struct entry *entry, const struct why *why)
+{
+    struct why said;
+    entry->worker = NULL;
+    if (++entry->deaths >= 2) {
+        why_set(&said, ERR_BAD_MEDIA, NULL, "two media processes died of this segment: %s",
+                why->text);
+        if (job_is_on_device(entry)) /* perhaps it is not the film */
+            job_device_off(entry->room, &said);
+        else
+            job_mark_bad(entry, &said);
+        return;
+    }
+    job_make_again(entry, why);
+}
+
 static void on_failed(void *ctx, enum err kind, const struct why *why)
 {
     struct entry *entry = ctx;
     struct room *room = entry->room;
     struct worker *worker = entry->worker;
+    worker->is_spoiled = true;
     leave_worker(entry);
     entry->lost_why = *why;
+    if (kind == ERR_REFUSED && job_is_on_device(entry)) {
+        job_device_failed(entry, worker, why);
+        return;
+    }
     switch (kind) {
     case ERR_GONE:
         /* The process died, or the source's parameters changed: its death would be told next. */

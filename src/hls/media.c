@@ -53,7 +53,8 @@ static void ask_for_fork(struct media *media, int *child_socket, bool fresh)
     fd_close(child_socket);
 }
 
-static void send_open(struct media *media, int film, int map, int plan, size_t plan_size)
+static void send_open(struct media *media, int film, int map, int plan, size_t plan_size,
+                      unsigned how)
 {
     const struct media_options *options = &media->host->options;
     struct wire_message message = {.kind = WIRE_OPEN,
@@ -61,6 +62,7 @@ static void send_open(struct media *media, int film, int map, int plan, size_t p
                                             .plan_size = plan_size,
                                             .has_map = map >= 0,
                                             .has_plan = plan >= 0,
+                                            .is_idle = (how & MEDIA_IDLE) != 0,
                                             .threads = options->threads,
                                             .runs = options->runs}};
     wire_text(message.open.preset, options->preset);
@@ -125,7 +127,7 @@ static enum err make_sockets(int *ours, int *theirs)
 
 /* NOLINTNEXTLINE(readability-function-size): its callers name each thing once */
 enum err media_open(struct media_host *host, int film, int map, uint64_t size, const uint8_t *plan,
-                    size_t plan_size, const char *label, bool fresh,
+                    size_t plan_size, const char *label, unsigned how,
                     const struct media_events *events, void *ctx, struct media **out)
 {
     if (!host->is_alive || host->count >= host->options.process_limit)
@@ -147,8 +149,8 @@ enum err media_open(struct media_host *host, int film, int map, uint64_t size, c
     add(host, media);
     media->channel = channel_new(host->loop, &ours, WIRE_FROM_FILM, &channel_events, media);
     media_watch_start(media);
-    ask_for_fork(media, &theirs, fresh);
-    send_open(media, film, map, plan_fd, plan_size);
+    ask_for_fork(media, &theirs, (how & MEDIA_FRESH) != 0);
+    send_open(media, film, map, plan_fd, plan_size, how);
     *out = media;
     return OK;
 }
@@ -172,6 +174,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void tear_down(struct media *media)
 {
     media_job_drop_all(media);
+    media_end_device(media);
     media_host_forget(media->host, media);
     if (media->pidfd != NULL)
         media_pidfd_kill(media->pidfd);
@@ -209,12 +212,8 @@ void media_kill(struct media *media, const char *format, ...)
         media_pidfd_kill(media->pidfd);
 }
 
-/* Why it died: our own reason, or what waitpid says. */
-static void find_words(struct media *media, int status)
+void media_death_words(int status, struct why *why)
 {
-    struct why *why = &media->death;
-    if (why->text[0] != '\0')
-        return;
     if (status < 0)
         why_set(why, ERR_GONE, NULL, "vanished");
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
@@ -233,7 +232,8 @@ void media_on_dead(struct media *media, int status)
     media->is_burying = true;
     if (media->channel != NULL)
         channel_drain(media->channel); /* what it had finished is finished */
-    find_words(media, status);
+    if (media->death.text[0] == '\0')  /* else we had a reason of our own */
+        media_death_words(status, &media->death);
     log_warning("media.died", log_str("film", media->label), log_int("pid", media->pid),
                 log_str("why", media->death.text));
     media_host_forget(media->host, media); /* its users may want its place now */

@@ -11,6 +11,8 @@
 
 #include "base/err.h"
 #include "base/why.h"
+#include "segments/convert.h"
+#include "segments/plan.h"
 
 struct uv_loop_s;
 struct media_host; /* the zygote and its children */
@@ -62,17 +64,22 @@ struct media_want_events {
     void (*unwant)(void *ctx, uint64_t job);
 };
 
+/* MEDIA_FRESH: exec'ed, not forked (decision 19). MEDIA_IDLE: it works when nobody else does. */
+enum { MEDIA_FRESH = 1, MEDIA_IDLE = 2 };
 /* A process for the film: `film` and `map` (-1 = whole) are borrowed (duplicated). `plan` may be
- * NULL (then only media_plan). `label` is for logs. `fresh`: exec'ed, not forked (decision 19).
- * BUSY: the limit of processes, or no zygote. */
+ * NULL (then only media_plan). `label` is for logs. `how`: of the above. BUSY: the limit of processes,
+ * or no zygote. */
 MUST_CHECK enum err media_open(struct media_host *host, int film, int map, uint64_t size,
-                               const uint8_t *plan, size_t plan_size, const char *label, bool fresh,
-                               const struct media_events *events, void *ctx, struct media **out);
+                               const uint8_t *plan, size_t plan_size, const char *label,
+                               unsigned how, const struct media_events *events, void *ctx,
+                               struct media **out);
 /* Ends the process without a `died`; jobs in hand hear CANCELLED, inside this call. *media is NULL
  * afterwards. May be called inside any callback. */
 void media_close(struct media **media);
 /* 0: not forked yet. */
 uint32_t media_pid(const struct media *media);
+/* What the process, and its device's, has taken of the processor so far, in ms; 0: not forked yet, or gone. */
+int64_t media_cpu_ms(const struct media *media);
 /* Who is told of wants from now on; NULL: nobody. Before the first job, and NULL while none sleeps or
  * before media_close. */
 void media_on_want(struct media *media, const struct media_want_events *events, void *ctx);
@@ -93,6 +100,10 @@ struct media_job_events {
     /* The segment, which still ends with `done`, is as announced, but the next plan should offer no
      * such copy: why. Segments only; may be NULL. */
     void (*verdict)(void *ctx, const struct why *why);
+    /* Storyboards only (segments/storyboard.h). A picture, later than the one before and of its size; the
+     * sheet of those since the last one: checked bytes of the out file, of whatever content. */
+    void (*picture)(void *ctx, int64_t at_ms, uint32_t width, uint32_t height);
+    void (*sheet)(void *ctx, uint64_t offset, uint64_t length);
     /* Whole: `size` = bytes in the out file. The out file is sealed by the caller. */
     void (*done)(void *ctx, uint64_t size);
     void (*failed)(void *ctx, enum err kind, const struct why *why);
@@ -105,7 +116,38 @@ uint64_t media_plan(struct media *media, bool scan, int out, const struct media_
                     void *ctx);
 uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int out,
                        const struct media_job_events *events, void *ctx);
+/* `events` has picture and sheet. */
+uint64_t media_storyboard(struct media *media, int out, const struct media_job_events *events,
+                          void *ctx);
+/* What the film's ends sound like: `done` says the size of its bytes (fingerprint.h) in the out file,
+ * of whatever content. */
+uint64_t media_fingerprint(struct media *media, int out, const struct media_job_events *events,
+                           void *ctx);
+/* A whole subtitle as a file: `done` says its size in the out file. */
+uint64_t media_convert(struct media *media, const struct convert_what *what, int out,
+                       const struct media_job_events *events, void *ctx);
 /* No more callbacks for the job. */
 void media_cancel(struct media *media, uint64_t job);
 /* What the job sleeps for will never come: it hears IO with `why`, inside this call. */
 void media_give_up(struct media *media, uint64_t job, const struct why *why);
+
+/* --- devices that encode (segments/gpu.h), each in a process of its own, named as in
+ * segments/device.h --- */
+
+struct media_device {
+    char words[160]; /* what encodes, and where */
+    struct plan_device plan;
+};
+/* Has a device encode something, in a process that ends after that. `done` is called once, not inside the
+ * call, and not after media_host_stop; `device` is lent, NULL: it does not work, `why`. BUSY: there is no
+ * zygote. */
+typedef void media_tried_fn(void *ctx, const struct media_device *device, const struct why *why);
+MUST_CHECK enum err media_host_try(struct media_host *host, const char *device,
+                                   media_tried_fn *done, void *ctx);
+/* Gives the film's process one of a device, in place of that it had. What it asks for from now on is
+ * done there. BUSY, IO. */
+MUST_CHECK enum err media_give_device(struct media *media, const char *device);
+/* Ends the device's process, if there is one. */
+void media_end_device(struct media *media);
+/* It was given one, which lives. */
+bool media_has_device(const struct media *media);

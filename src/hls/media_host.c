@@ -287,6 +287,7 @@ static void on_zygote_dead(void *ctx)
     channel_free(&host->channel);
     media_pidfd_free(&host->watch);
     answer_pings(host, false);
+    media_gpu_end_all(host, true);
     bury_unborn(host);
     try_later(host);
 }
@@ -319,16 +320,20 @@ static void on_message(void *ctx, struct wire_message *message)
         media = find(host, message->forked.id);
         if (media != NULL && media->pidfd == NULL)
             media_on_forked(media, message->forked.pid, &message->fds[0]);
-        else
+        else if (!media_gpu_forked(host, message->forked.id, message->forked.pid, &message->fds[0]))
             kill_orphan(message->fds[0]);
     } else if (message->kind == WIRE_UNFORKED) {
         media = find(host, message->unforked.id);
         if (media != NULL)
             media_on_unforked(media, message->unforked.reason);
+        else
+            media_gpu_gone(host, message->unforked.id, message->unforked.reason, 0);
     } else if (message->kind == WIRE_DIED) {
         media = find(host, message->died.id);
         if (media != NULL)
             media_on_dead(media, (int) message->died.status);
+        else
+            media_gpu_gone(host, message->died.id, NULL, (int) message->died.status);
     } else if (message->kind == WIRE_PONG && message->pong.turn == host->last_ping) {
         answer_pings(host, true);
     }
@@ -404,6 +409,7 @@ void media_host_stop(struct media_host **host)
         struct media *media = gone->first;
         media_close(&media);
     }
+    media_gpu_end_all(gone, false);
     gone->is_alive = false;
     answer_pings(gone, false);
     end_zygote(gone);

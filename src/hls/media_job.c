@@ -7,6 +7,8 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "hls/media_private.h"
+#include "segments/plan.h"
+#include "segments/storyboard.h"
 
 struct media_job *media_job_find(struct media *media, uint64_t id)
 {
@@ -77,6 +79,20 @@ static void send_job(struct media *media, struct media_job *job)
     if (job->is_plan) {
         message.kind = WIRE_PLAN;
         message.plan = (struct wire_plan){job->id, job->scan};
+    } else if (job->is_storyboard) {
+        message.kind = WIRE_STORYBOARD;
+        message.storyboard = (struct wire_storyboard){job->id};
+    } else if (job->is_fingerprint) {
+        message.kind = WIRE_FINGERPRINT;
+        message.fingerprint = (struct wire_fingerprint){job->id};
+    } else if (job->is_convert) {
+        message.kind = WIRE_CONVERT;
+        message.convert =
+            (struct wire_convert){.job = job->id,
+                                  .track = job->what.track,
+                                  .form = (uint32_t) job->what.form,
+                                  .scale = job->what.scale,
+                                  .shift = (uint64_t) (job->what.shift_ms + CONVERT_SHIFT_MOST_MS)};
     } else {
         message.kind = WIRE_SEGMENT;
         message.segment = (struct wire_segment){job->id, job->rendition, job->n};
@@ -142,6 +158,31 @@ uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int 
     return add_job(media, out, events, ctx, job);
 }
 
+uint64_t media_storyboard(struct media *media, int out, const struct media_job_events *events,
+                          void *ctx)
+{
+    struct media_job *job = mem_new(struct media_job);
+    job->is_storyboard = true;
+    return add_job(media, out, events, ctx, job);
+}
+
+uint64_t media_fingerprint(struct media *media, int out, const struct media_job_events *events,
+                           void *ctx)
+{
+    struct media_job *job = mem_new(struct media_job);
+    job->is_fingerprint = true;
+    return add_job(media, out, events, ctx, job);
+}
+
+uint64_t media_convert(struct media *media, const struct convert_what *what, int out,
+                       const struct media_job_events *events, void *ctx)
+{
+    struct media_job *job = mem_new(struct media_job);
+    job->is_convert = true;
+    job->what = *what;
+    return add_job(media, out, events, ctx, job);
+}
+
 void media_cancel(struct media *media, uint64_t id)
 {
     struct media_job *job = media_job_find(media, id);
@@ -184,6 +225,12 @@ static uint64_t out_size(const struct media_job *job)
     return fstat(job->out, &status) == 0 && status.st_size > 0 ? (uint64_t) status.st_size : 0;
 }
 
+/* All of its out file is told at once, when it is done. */
+static bool is_file(const struct media_job *job)
+{
+    return job->is_plan || job->is_convert || job->is_fingerprint;
+}
+
 /* Extents lie in the source; the out file's bytes follow each other and are there. */
 static bool judge_pieces(const struct media *media, struct media_job *job,
                          const struct wire_pieces *told, struct media_piece *out, struct why *why)
@@ -211,16 +258,55 @@ static bool take_pieces(struct media *media, struct media_job *job, const struct
                         struct why *why)
 {
     struct media_piece pieces[WIRE_MAX_PIECES];
-    if (job->is_plan || !judge_pieces(media, job, told, pieces, why))
+    if (is_file(job) || job->is_storyboard || !judge_pieces(media, job, told, pieces, why))
         return false;
     if (!job->is_cancelled)
         job->events.pieces(job->ctx, pieces, told->pieces_count, told->part_end);
     return true;
 }
 
+static bool take_picture(struct media_job *job, const struct wire_picture *told, struct why *why)
+{
+    const uint64_t most_ms = (uint64_t) PLAN_MAX_HOURS * 3600 * 1000;
+    bool is_first = job->pictures == 0;
+    if (!job->is_storyboard || job->pictures == STORYBOARD_MOST ||
+        job->on_sheet == STORYBOARD_SHEET)
+        return why_set(why, ERR_BAD_INPUT, NULL, "a picture too many") == OK;
+    if (told->at_ms > most_ms || (!is_first && (int64_t) told->at_ms <= job->picture_ms))
+        return why_set(why, ERR_BAD_INPUT, NULL, "a picture out of time") == OK;
+    if (told->width == 0 || told->height == 0 || told->width > STORYBOARD_SIDE ||
+        told->height > STORYBOARD_SIDE ||
+        (!is_first && (told->width != job->picture_width || told->height != job->picture_height)))
+        return why_set(why, ERR_BAD_INPUT, NULL, "a picture of another size") == OK;
+    job->pictures++;
+    job->on_sheet++;
+    job->picture_ms = (int64_t) told->at_ms;
+    job->picture_width = told->width;
+    job->picture_height = told->height;
+    if (!job->is_cancelled)
+        job->events.picture(job->ctx, job->picture_ms, told->width, told->height);
+    return true;
+}
+
+static bool take_sheet(struct media_job *job, const struct wire_sheet *told, struct why *why)
+{
+    if (!job->is_storyboard || job->on_sheet == 0)
+        return why_set(why, ERR_BAD_INPUT, NULL, "a sheet of nothing") == OK;
+    if (told->offset != job->written || told->length == 0 ||
+        told->length > STORYBOARD_SHEET_BYTES || told->length > out_size(job) ||
+        told->offset > out_size(job) - told->length)
+        return why_set(why, ERR_BAD_INPUT, NULL, "a sheet that is not written") == OK;
+    job->written += told->length;
+    job->on_sheet = 0;
+    if (!job->is_cancelled)
+        job->events.sheet(job->ctx, told->offset, told->length);
+    return true;
+}
+
 static bool take_done(struct media *media, struct media_job *job, uint64_t size, struct why *why)
 {
-    if (job->is_plan ? size == 0 || size > out_size(job) : size != job->written)
+    if (is_file(job) ? size == 0 || size > out_size(job)
+                     : size != job->written || job->on_sheet > 0)
         return why_set(why, ERR_BAD_INPUT, NULL, "a size that is not so") == OK;
     CLEANUP(job_free) struct media_job *gone = job;
     unlink_job(media, gone);
@@ -251,7 +337,7 @@ static bool take_progress(const struct media_job *job, uint32_t permille)
 static bool take_verdict(const struct media_job *job, const struct wire_verdict *told)
 {
     struct why why = {0};
-    if (job->is_plan)
+    if (is_file(job) || job->is_storyboard)
         return false;
     why_set(&why, ERR_GONE, NULL, "%s", told->text);
     if (!job->is_cancelled && job->events.verdict != NULL)
@@ -271,6 +357,10 @@ static uint64_t job_of(const struct wire_message *message)
         return message->pieces.job;
     case WIRE_VERDICT:
         return message->verdict.job;
+    case WIRE_PICTURE:
+        return message->picture.job;
+    case WIRE_SHEET:
+        return message->sheet.job;
     case WIRE_DONE:
         return message->done.job;
     case WIRE_FAILED:
@@ -284,12 +374,25 @@ static uint64_t job_of(const struct wire_message *message)
     case WIRE_OPENED:
     case WIRE_PLAN:
     case WIRE_SEGMENT:
+    case WIRE_STORYBOARD:
+    case WIRE_FINGERPRINT:
+    case WIRE_CONVERT:
     case WIRE_CANCEL:
     case WIRE_HAVE:
     case WIRE_WANT:
     case WIRE_LOG:
     case WIRE_PING:
     case WIRE_PONG:
+    case WIRE_GPU:
+    case WIRE_TRY:
+    case WIRE_TRIED:
+    case WIRE_ENCODE:
+    case WIRE_READY:
+    case WIRE_FRAME:
+    case WIRE_DRAIN:
+    case WIRE_TAKEN:
+    case WIRE_UNENCODED:
+    case WIRE_FORGET:
     case WIRE_KIND_COUNT:
         break;
     }
@@ -311,6 +414,10 @@ bool media_job_message(struct media *media, const struct wire_message *message, 
         is_right = take_progress(job, message->progress.permille);
     else if (message->kind == WIRE_VERDICT)
         is_right = take_verdict(job, &message->verdict);
+    else if (message->kind == WIRE_PICTURE)
+        is_right = take_picture(job, &message->picture, why);
+    else if (message->kind == WIRE_SHEET)
+        is_right = take_sheet(job, &message->sheet, why);
     else if (message->kind == WIRE_DONE)
         is_right = take_done(media, job, message->done.size, why);
     else if (message->kind == WIRE_FAILED)

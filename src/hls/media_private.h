@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What media_host.c (the zygote), media.c (a film's process), media_job.c (its jobs) and
- * media_watch.c (silence and memory) share. Threads: the hub's loop. */
+/* What media_host.c (the zygote), media.c (a film's process), media_job.c (its jobs), media_gpu.c (a
+ * device's process) and media_watch.c (silence and memory) share. Threads: the hub's loop. */
 #pragma once
 
 #include <sys/types.h>
@@ -40,6 +40,21 @@ struct media_ping {
     void *ctx;
 };
 
+/* A device's process: one that is tried, or one that works for a film. */
+struct media_gpu {
+    struct media_gpu *next;
+    struct media_host *host;
+    uint64_t id;
+    struct media *media; /* whose it is; NULL: it is tried */
+    uint32_t pid;
+    struct media_pidfd *pidfd; /* NULL: not forked yet */
+    /* tried */
+    struct channel *channel;
+    uv_timer_t timer; /* its close frees us */
+    media_tried_fn *done;
+    void *ctx;
+};
+
 struct media_host {
     /* fixed after start */
     char *program, *preset;
@@ -59,6 +74,7 @@ struct media_host {
     struct media *first;
     unsigned count;
     uint64_t last_media, last_job, last_ping;
+    struct media_gpu *gpus;
     struct media_ping *pings; /* one question is under way for all of them */
 };
 
@@ -68,7 +84,12 @@ struct media_job {
     struct media_job_events events;
     void *ctx;
     int out; /* -1: could not be duplicated, the job is about to fail */
-    bool is_plan, scan;
+    bool is_plan, scan, is_convert;
+    struct convert_what what; /* of a conversion */
+    bool is_storyboard, is_fingerprint;
+    uint32_t pictures, on_sheet; /* of a storyboard: told, and told since the last sheet */
+    int64_t picture_ms;
+    uint32_t picture_width, picture_height;
     uint32_t rendition, n;
     bool is_sent, is_begun, is_cancelled;
     uint64_t written; /* of the out file, as told in pieces */
@@ -103,7 +124,9 @@ struct media {
     struct why death;           /* why we killed it; "" = we did not */
     struct media_job *jobs;     /* oldest first */
     unsigned sent;
-    uint64_t turn;           /* HAVEs */
+    uint64_t turn;         /* HAVEs */
+    struct media_gpu *gpu; /* NULL: none */
+    uint64_t gpu_turn;
     unsigned messages, logs; /* since `counted_ms` */
     int64_t counted_ms;
 };
@@ -113,7 +136,16 @@ void media_host_forget(struct media_host *host, struct media *media);
 /* The zygote does not fork any more: ends it, for another to be started. */
 void media_host_suspect(struct media_host *host);
 
+/* media_gpu.c: what the zygote tells. False: the number is none of theirs. */
+bool media_gpu_forked(struct media_host *host, uint64_t id, uint32_t pid, int *pidfd);
+/* `why` NULL: `status` as of waitpid says it. */
+bool media_gpu_gone(struct media_host *host, uint64_t id, const char *why, int status);
+/* All of them: with a word to who waits, or without. */
+void media_gpu_end_all(struct media_host *host, bool is_told);
+
 /* media.c */
+/* "was killed by signal 11 (SEGV)"; -1: nobody can say. */
+void media_death_words(int status, struct why *why);
 void media_on_forked(struct media *media, uint32_t pid, int *pidfd);
 void media_on_unforked(struct media *media, const char *reason);
 /* `status` as of waitpid, -1: nobody can say. */
@@ -135,6 +167,8 @@ void media_job_fail_all(struct media *media, enum err kind, const struct why *wh
 void media_job_drop_all(struct media *media);
 
 /* media_watch.c */
+/* What a process has taken of the processor, in ms; 0: nobody can say. */
+int64_t media_cpu_ms_of(uint32_t pid);
 /* The job sleeps for nothing any more. */
 void media_job_unwant(struct media *media, struct media_job *job);
 bool media_range_is_here(const struct media *media, uint64_t offset, uint64_t length);

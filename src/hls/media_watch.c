@@ -53,6 +53,30 @@ static uint64_t read_rss(uint32_t pid)
     return space != NULL ? strtoull(space, NULL, 10) * (uint64_t) sysconf(_SC_PAGESIZE) : 0;
 }
 
+/* utime and stime, the 14th and 15th of /proc/PID/stat; the second is a name in brackets, which may
+ * hold anything (proc(5)). */
+int64_t media_cpu_ms_of(uint32_t pid)
+{
+    enum { BETWEEN = 11 }; /* fields between the name and utime */
+    char text[1024];
+    if (pid == 0 || !read_proc(pid, "stat", text, sizeof text))
+        return 0;
+    char *at = strrchr(text, ')');
+    for (int i = 0; at != NULL && i <= BETWEEN; i++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL)
+        return 0;
+    unsigned long long user = strtoull(at, &at, 10);
+    unsigned long long system = strtoull(at, NULL, 10);
+    return (int64_t) (user + system) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+int64_t media_cpu_ms(const struct media *media)
+{
+    return media_cpu_ms_of(media->pid) +
+           (media->gpu != NULL ? media_cpu_ms_of(media->gpu->pid) : 0);
+}
+
 /* Walks all pages of the process: milliseconds, so on a pool thread. 0: unknown. */
 static uint64_t read_pss(uint32_t pid)
 {
@@ -91,6 +115,11 @@ static void on_probed(uv_work_t *work, int status UNUSED)
  * for it. */
 static void watch_memory(struct media *media)
 {
+    if (media->gpu != NULL && read_rss(media->gpu->pid) > media->host->options.memory_limit) {
+        log_warning("media.device_ended", log_str("film", media->label),
+                    log_str("why", "it took too much memory"));
+        media_end_device(media); /* the film's process sees it end */
+    }
     if (media->pid == 0 || media->is_probing ||
         read_rss(media->pid) <= media->host->options.memory_limit)
         return;

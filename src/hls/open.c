@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "hls/open.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -59,6 +60,8 @@ static void work(void *arg)
     const struct hls_library *library = &opening->hls->library;
     struct hls_file file = {0};
     opening->kind = library->find(library->ctx, opening->id, &file, &opening->why);
+    if (opening->kind == OK && file.source == NULL)
+        opening->beside = beside_find(file.path);
     if (opening->kind == OK)
         opening->kind = open_source(&file, &opening->source, &opening->why);
     else if (opening->kind == ERR_NOT_FOUND && opening->why.text[0] == '\0')
@@ -71,6 +74,7 @@ static void work(void *arg)
 static void drop(struct opening *opening)
 {
     source_unref(&opening->source);
+    beside_unref(&opening->beside);
     struct stored_plan *plans[] = {&opening->plan, &opening->first};
     for (size_t i = 0; i < 2; i++) {
         plan_free(&plans[i]->plan);
@@ -151,6 +155,22 @@ void open_for_ask(struct ask *ask)
         return;
     opening->kind = why_set(&opening->why, ERR_BUSY, NULL, "too many files are being opened");
     opened_alone(opening);
+}
+
+/* --- for what is made of films that nobody watches --- */
+
+struct film *open_film(struct hls *hls, const char *id)
+{
+    struct opening *opening = mem_new(struct opening);
+    struct film *film = NULL;
+    opening->hls = hls;
+    snprintf(opening->id, sizeof opening->id, "%s", id);
+    work(opening);
+    if (opening->kind == OK && opening->plan.plan != NULL)
+        film = film_new(opening->id, &opening->source, &opening->plan.plan, &opening->plan.bytes,
+                        opening->plan.size, media_host_engine(hls->host));
+    drop(opening);
+    return film;
 }
 
 struct keeping {

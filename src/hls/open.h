@@ -19,6 +19,7 @@ struct opening {
     enum err kind;
     struct why why;
     struct source *source;
+    struct beside *beside; /* NULL: its file is still on its way */
     struct stored_plan plan;
     struct stored_plan first; /* the one before */
 };
@@ -29,6 +30,8 @@ void open_start(struct room *room);
 void room_opened(struct room *room, struct opening *opening);
 /* Answers an ASK_SOURCE. */
 void open_for_ask(struct ask *ask);
+/* A film with the plan that the library has of it; NULL: it has none, or it cannot be opened. Blocks. */
+struct film *open_film(struct hls *hls, const char *id);
 /* Tells the library of a new plan; copies `bytes`. */
 void open_keep_plan(struct hls *hls, const char *id, const struct source_identity *identity,
                     const uint8_t *bytes, size_t size);

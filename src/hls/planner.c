@@ -209,7 +209,7 @@ static void on_retry(uv_timer_t *timer)
     struct planner *planner = timer->data;
     struct why why = {0};
     enum err kind = begin(planner, &why);
-    if (kind == ERR_BUSY && !planner->job.scan && worker_end_one(planner->hls, NULL))
+    if (kind == ERR_BUSY && !planner->job.scan && worker_end_one(planner->hls, NULL, true))
         kind = begin(planner, &why);
     if (kind == OK)
         return;

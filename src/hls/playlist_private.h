@@ -9,5 +9,7 @@ void playlist_head(struct str *out, bool is_independent);
 /* "?v=...&client=...&p=...": what every URI carries. */
 void playlist_query(const struct film *film, uint32_t rendition,
                     const struct playlist_client *client, struct str *out);
+/* The same of any version. */
+void playlist_query_of(const char *version, const struct playlist_client *client, struct str *out);
 /* Decision 13. Audio and subtitles always are. */
 bool playlist_is_independent(const struct plan_rendition *rendition);

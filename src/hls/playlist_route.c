@@ -5,7 +5,10 @@
 #include <string.h>
 #include <uv.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "hls/admission.h"
+#include "hls/hub.h"
 #include "hls/routes.h"
 
 enum {
@@ -54,10 +57,16 @@ static void fail(struct wait *wait, enum err kind, const struct why *why)
         routes_reply_failure(take_request(wait), kind, why);
 }
 
+/* Its URL names a rendition of the film. */
+static bool names_rendition(enum routes_text what)
+{
+    return what == ROUTES_MEDIA || what == ROUTES_INIT;
+}
+
 /* Without `v` it is what is current now (decision 2). */
 static const char *cache_control(const struct wait *wait)
 {
-    if (wait->what != ROUTES_MASTER && wait->version.at == NULL)
+    if (names_rendition(wait->what) && wait->version.at == NULL)
         return "no-store";
     return wait->what == ROUTES_INIT ? "private, max-age=86400, immutable" : "private, no-cache";
 }
@@ -79,12 +88,58 @@ static const char *first_refusal(const struct plan *plan)
     return "nothing of it can be played here";
 }
 
-static void answer_master(struct wait *wait, const struct film *film)
+/* What of the transcodes the machine can make for this viewer is promised to him with the playlist. */
+static void limit_transcodes(struct wait *wait, const struct film *film, struct why *why)
+{
+    const struct admission_viewer viewer = {.playback = wait->query.playback,
+                                            .film = film->id,
+                                            .plan = film->plan,
+                                            .is_device_off = !film_has_device(film) ||
+                                                             wait->query.client.burn > 0,
+                                            .device_speed = film->device.plan.speed,
+                                            .position_ms = -1};
+    struct admission_offer offer;
+    admission_offer(wait->hls->admission, &viewer, clock_mono_ms(), &offer);
+    wait->query.client.is_limited = offer.why.text[0] != '\0';
+    wait->query.client.most_pixels = offer.most_pixels;
+    *why = offer.why;
+}
+
+/* Whether the subtitles that are wished for can be drawn into the pictures. */
+static enum err judge_burn(const struct plan *plan, uint32_t number, struct why *why)
+{
+    char name[32];
+    bool is_drawn = false;
+    for (uint32_t i = 0; i < plan->rendition_count; i++)
+        is_drawn |= plan_burnt(&plan->renditions[i]) == number;
+    if (number == 0 || is_drawn)
+        return OK;
+    snprintf(name, sizeof name, "subtitle-%u", number);
+    if (plan_find(plan, name) >= 0)
+        return why_set(why, ERR_BAD_INPUT, "burn",
+                       "%s is text, which players show themselves: only pictures are drawn in",
+                       name);
+    snprintf(name, sizeof name, "pictures-%u", number);
+    if (plan_find(plan, name) >= 0)
+        return why_set(why, ERR_NOT_FOUND, "burn",
+                       "the film is not converted, and nothing is drawn into the original");
+    return why_set(why, ERR_NOT_FOUND, "burn", "the film has no such subtitles to draw in");
+}
+
+static void answer_master(struct wait *wait, struct film *film)
 {
     struct str text = {0};
     struct why why;
+    enum err kind = judge_burn(film->plan, wait->query.client.burn, &why);
+    if (kind != OK) {
+        fail(wait, kind, &why);
+        return;
+    }
+    limit_transcodes(wait, film, &why);
     if (playlist_master(film, &wait->query.client, &text))
         reply_playlist(wait, &text);
+    else if (wait->query.client.is_limited && wait->query.client.most_pixels == 0)
+        fail(wait, ERR_BUSY, &why);
     else
         fail(wait, why_set(&why, ERR_BAD_MEDIA, NULL, "%s", first_refusal(film->plan)), &why);
     str_fini(&text);
@@ -100,24 +155,27 @@ static void answer_media(struct wait *wait, const struct film *film, uint32_t re
 
 static void answer_init(struct wait *wait, const struct film *film, uint32_t index)
 {
-    const struct plan_rendition *rendition = &film->plan->renditions[index];
+    const struct plan_rendition *rendition =
+        &film->plan->renditions[plan_unburnt(film->plan, index)];
     struct why why;
     if (rendition->init == NULL) {
         fail(wait, why_set(&why, ERR_NOT_FOUND, NULL, "the rendition has no init segment"), &why);
         return;
     }
     const struct reply_bytes_options options = {
-        .content_type = rendition->kind == PLAN_VIDEO ? "video/mp4" : "audio/mp4",
+        .content_type = rendition->kind == PLAN_AUDIO ? "audio/mp4" : "video/mp4",
         .cache_control = cache_control(wait),
         .etag = true,
         .ranges = true};
     reply_bytes(take_request(wait), 200, &options, rendition->init, rendition->init_size);
 }
 
-static void answer(struct wait *wait, const struct film *film, int rendition)
+static void answer(struct wait *wait, struct film *film, int rendition)
 {
     if (wait->what == ROUTES_MASTER)
         answer_master(wait, film);
+    else if (wait->what == ROUTES_STORYBOARD)
+        routes_serve_storyboard(take_request(wait), wait->hls, film);
     else if (wait->what == ROUTES_MEDIA)
         answer_media(wait, film, (uint32_t) rendition);
     else
@@ -157,7 +215,7 @@ static bool answer_from_shelf(struct wait *wait)
 {
     struct shelf_name name = {.id = request_param(wait->request, 0), .version = wait->version};
     int rendition = ASK_NO_RENDITION;
-    if (wait->what != ROUTES_MASTER)
+    if (names_rendition(wait->what))
         name.rendition = request_param(wait->request, 1);
     CLEANUP(film_unref) struct film *film = shelf_find(wait->hls->shelf, &name, &rendition);
     if (film != NULL)
@@ -177,7 +235,7 @@ static void ask_for_film(const struct wait *now)
     request_on_gone(request, on_gone, wait);
     struct ask_options options = {
         .kind = ASK_FILM, .file = request_param(request, 0), .playback = wait->query.playback};
-    if (wait->what != ROUTES_MASTER) {
+    if (names_rendition(wait->what)) {
         options.rendition = request_param(request, 1);
         options.version = wait->version;
     }
@@ -195,7 +253,7 @@ void routes_serve_text(struct request *request, struct hls *hls, enum routes_tex
         return;
     }
     wait.query.client.playback = wait.query.playback;
-    if (what != ROUTES_MASTER)
+    if (names_rendition(what))
         wait.version = request_query(request, "v");
     if (!answer_from_shelf(&wait))
         ask_for_film(&wait);

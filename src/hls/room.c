@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "hls/admission.h"
 #include "hls/ask_private.h"
+#include "hls/hardware.h"
 #include "hls/hub.h"
 #include "hls/open.h"
 
@@ -93,6 +95,7 @@ void room_end(struct room *room, enum err kind, const struct why *why)
     worker_let_go(&room->worker);
     worker_let_go(&room->solo);
     planner_stop(&room->planner);
+    beside_unref(&room->beside);
     if (room->film != NULL)
         shelf_remove(hls->shelf, room->film);
     film_unref(&room->film);
@@ -123,16 +126,28 @@ static enum plan_kind kind_of(const struct ask *ask)
     return ask->room->film->plan->renditions[ask->entry->rendition].kind;
 }
 
+/* It waits for nothing any more. */
+static void give_up_entry(struct ask *ask)
+{
+    struct entry *entry = ask->entry;
+    ask->entry = NULL;
+    MUST(entry->askers > 0);
+    if (--entry->askers == 0)
+        job_left(entry);
+}
+
 /* Decision 41: of each playback one of video and one of audio is held; the newest wins. */
 static void displace_older(struct room *room, const struct ask *newest)
 {
     struct why why;
-    if (newest->playback[0] == '\0' || kind_of(newest) == PLAN_SUBTITLE)
+    enum plan_kind kind = kind_of(newest);
+    if (newest->playback[0] == '\0' || plan_is_subtitle(kind) || kind == PLAN_IFRAMES ||
+        job_is_init(newest->entry))
         return;
     for (size_t i = 0; i < room->ask_count; i++) {
         struct ask *ask = room->asks[i];
-        if (ask == newest || !ask->is_held || ask->entry == NULL ||
-            strcmp(ask->playback, newest->playback) != 0 || kind_of(ask) != kind_of(newest))
+        if (ask == newest || !ask->is_held || ask->entry == NULL || job_is_init(ask->entry) ||
+            strcmp(ask->playback, newest->playback) != 0 || kind_of(ask) != kind)
             continue;
         ask->is_held = false;
         ask_reply_failure(ask,
@@ -140,6 +155,29 @@ static void displace_older(struct room *room, const struct ask *newest)
                                   "a newer request of this playback took "
                                   "the place"),
                           &why);
+        give_up_entry(ask); /* now, and not when its client has heard of it */
+    }
+}
+
+/* Whether who asks for `to` has left `from`: in one rendition, he reads neither it nor what follows. */
+static bool is_elsewhere(const struct entry *from, const struct entry *to)
+{
+    const uint32_t together = 2; /* some players fetch the next one beside it */
+    return from->rendition == to->rendition && (to->n < from->n || to->n > from->n + together) &&
+           !job_is_init(from);
+}
+
+/* What of this playback is still being sent from where it was before a seek: its client may take seconds
+ * to be known to have left, and what sleeps for it would bring bytes for nobody. */
+static void leave_old_places(struct room *room, const struct ask *newest)
+{
+    if (newest->playback[0] == '\0')
+        return;
+    for (size_t i = 0; i < room->ask_count; i++) {
+        struct ask *ask = room->asks[i];
+        if (ask->entry != NULL && ask->kind == ASK_SEGMENT &&
+            strcmp(ask->playback, newest->playback) == 0 && is_elsewhere(ask->entry, newest->entry))
+            give_up_entry(ask);
     }
 }
 
@@ -165,18 +203,50 @@ static void note_viewer(struct room *room, const struct ask *ask)
     at->seen_ms = clock_mono_ms();
 }
 
+/* Whether the machine can make this and what follows for him, beside all that it has promised. What is
+ * there already, or under way for somebody else, is his for the asking. */
+static enum err admit(const struct room *room, const struct ask *ask, struct why *why)
+{
+    const struct entry *entry = ask->entry;
+    const struct plan *plan = room->film->plan;
+    const struct plan_rendition *rendition = &plan->renditions[entry->rendition];
+    if (!job_is_video_run(entry) || job_is_init(entry))
+        return OK;
+    const struct admission_viewer viewer = {
+        .playback = ask->playback,
+        .film = room->id,
+        .plan = plan,
+        .is_device_off = !film_has_device(room->film) || plan_burnt(rendition) > 0 ||
+                         plan_device_twin(plan, entry->rendition) >= 0,
+        .device_speed = room->film->device.plan.speed,
+        .position_ms = plan_segment_start(plan, entry->rendition, entry->n) * 1000 /
+                       (int64_t) rendition->timescale};
+    return admission_enter(room->hls->admission, &viewer, entry->rendition, clock_mono_ms(), why);
+}
+
 static void hear_segment(struct room *room, struct ask *ask)
 {
+    struct why why;
     if (ask->kind == ASK_PEEK) {
         if (!job_peek(ask->entry) || ask->entry->segment != NULL)
             reply_segment(ask);
         return;
     }
+    enum err admitted = admit(room, ask, &why);
+    if (admitted != OK && !job_is_there(ask->entry)) {
+        ask->entry = NULL;
+        ask_reply_failure(ask, admitted, &why);
+        return;
+    }
     ask->entry->askers++;
     ask->is_held = true;
     displace_older(room, ask);
-    note_viewer(room, ask);
+    if (admitted == OK && !job_is_init(ask->entry))
+        note_viewer(room, ask);
+    if (!job_is_init(ask->entry))
+        leave_old_places(room, ask);
     atomic_fetch_add(&room->hls->counters.asks, 1);
+    room->hls->asked_ms = clock_mono_ms();
     job_want(ask->entry, false);
     if (ask->entry != NULL && ask->entry->segment != NULL && !ask->is_answered)
         reply_segment(ask);
@@ -236,12 +306,15 @@ static void hear_rendition(struct room *room, struct ask *ask)
         reply_film(ask, rendition);
         return;
     }
-    if (ask->n >= plan_segment_count(room->film->plan, (uint32_t) rendition)) {
+    uint32_t count = plan_segment_count(room->film->plan, (uint32_t) rendition);
+    bool is_init =
+        ask->n == ASK_INIT && plan_is_on_device(&room->film->plan->renditions[rendition]);
+    if (ask->n >= count && !is_init) {
         why_set(&why, ERR_NOT_FOUND, NULL, "the rendition has no such segment");
         ask_reply_failure(ask, ERR_NOT_FOUND, &why);
         return;
     }
-    struct entry *entry = job_entry(room, (uint32_t) rendition, ask->n);
+    struct entry *entry = job_entry(room, (uint32_t) rendition, is_init ? count : ask->n);
     const struct bad *bad = job_bad(entry);
     if (bad != NULL) {
         ask_reply_failure(ask, ERR_BAD_MEDIA, &bad->why);
@@ -289,10 +362,16 @@ static void warm_now(struct room *room);
 
 static void become_ready(struct room *room, struct film *film)
 {
+    if (room->beside != NULL)
+        film_set_beside(film, &room->beside);
     room->film = film;
     room->state = ROOM_READY;
     room->slots = mem_new_array(struct entry **, film->plan->rendition_count);
     shelf_put(room->hls->shelf, film, room->is_old);
+    if (!room->is_old) {
+        storyboards_want(room->hls, film);
+        intros_want(room->hls, film->id);
+    }
     for (size_t i = 0; i < room->ask_count;) {
         struct ask *ask = room->asks[i];
         if (!ask->is_answered && !hear(room, ask))
@@ -313,6 +392,26 @@ static bool opens_again(struct room *room, const struct plan *plan)
     return true;
 }
 
+static void say_failed(const struct room *room, enum err kind, const struct why *why)
+{
+    const struct hls_library *library = &room->hls->library;
+    bool may_pass = kind == ERR_BUSY || kind == ERR_CANCELLED || kind == ERR_AGAIN;
+    if (!may_pass && library->failed != NULL)
+        library->failed(library->ctx, room->id, why);
+}
+
+/* With what a device of this machine makes of it. */
+static struct film *new_film(const struct room *room, struct source **source, struct plan **plan,
+                             uint8_t **bytes, size_t size)
+{
+    struct film_device device;
+    struct film *film =
+        film_new(room->id, source, plan, bytes, size, media_host_engine(room->hls->host));
+    if (hardware_for(room->hls->hardware, room->id, &device))
+        film_add_device(film, &device);
+    return film;
+}
+
 static void on_planned(void *ctx, enum err kind, const struct why *why, struct plan **plan,
                        uint8_t **bytes, size_t size)
 {
@@ -322,12 +421,12 @@ static void on_planned(void *ctx, enum err kind, const struct why *why, struct p
     if (opens_again(room, kind == OK ? *plan : NULL))
         return;
     if (kind != OK) {
+        say_failed(room, kind, why);
         room_end(room, kind, why);
         return;
     }
     open_keep_plan(room->hls, room->id, source_identity(source), *bytes, size);
-    become_ready(
-        room, film_new(room->id, &source, plan, bytes, size, media_host_engine(room->hls->host)));
+    become_ready(room, new_film(room, &source, plan, bytes, size));
 }
 
 static void on_plan_progress(void *ctx, double fraction)
@@ -350,8 +449,7 @@ static bool has_only_peeks(const struct room *room)
 static struct film *film_of(const struct room *room, struct source **source,
                             struct stored_plan *stored)
 {
-    return film_new(room->id, source, &stored->plan, &stored->bytes, stored->size,
-                    media_host_engine(room->hls->host));
+    return new_film(room, source, &stored->plan, &stored->bytes, stored->size);
 }
 
 /* For those who still hold the plan before (decision 11). */
@@ -367,6 +465,7 @@ static void open_old_room(const struct room *room, struct opening *opening)
     }
     old = room_new(hls, room->id);
     old->is_old = true;
+    old->beside = room->beside != NULL ? beside_ref(room->beside) : NULL;
     become_ready(old, film);
 }
 
@@ -379,6 +478,9 @@ void room_opened(struct room *room, struct opening *opening)
     }
     if (opens_again(room, opening->plan.plan))
         return;
+    beside_unref(&room->beside); /* from an opening before */
+    room->beside = opening->beside;
+    opening->beside = NULL;
     if (opening->first.plan != NULL)
         open_old_room(room, opening);
     if (opening->plan.plan != NULL) {
@@ -439,9 +541,7 @@ void room_ask_closed(struct ask *ask)
     room->used_ms = clock_mono_ms();
     if (ask->entry == NULL || ask->kind == ASK_PEEK)
         return;
-    MUST(ask->entry->askers > 0);
-    if (--ask->entry->askers == 0)
-        job_left(ask->entry);
+    give_up_entry(ask);
 }
 
 /* --- what the rest of the hub does to rooms --- */
@@ -453,8 +553,11 @@ static struct film *film_again(struct room *room, struct plan **plan)
     size_t size = 0;
     plan_write(*plan, &bytes, &size);
     struct source *source = source_ref(room->film->source);
+    struct beside *beside = film_beside(room->film);
     open_keep_plan(room->hls, room->id, source_identity(source), bytes, size);
-    return film_new(room->id, &source, plan, &bytes, size, media_host_engine(room->hls->host));
+    struct film *film = new_film(room, &source, plan, &bytes, size);
+    film_set_beside(film, &beside);
+    return film;
 }
 
 void room_replan(struct room *room, struct plan **plan, const struct why *why)
@@ -495,6 +598,16 @@ void room_plan_stored(struct hls *hls, const char *id)
         retire(room); /* who asks next opens it anew */
 }
 
+/* Who is offered what a device makes is not offered the same of x264. */
+static bool is_offered(const struct film *film, uint32_t rendition)
+{
+    const struct plan_rendition *r = &film->plan->renditions[rendition];
+    if (plan_is_subtitle(r->kind) || r->kind == PLAN_IFRAMES || plan_burnt(r) > 0)
+        return false;
+    return film_has_device(film) ? plan_device_twin(film->plan, rendition) < 0
+                                 : !plan_is_on_device(r);
+}
+
 /* What a player asks first: the copy where every browser plays it, else the first transcode; and
  * the first sound. */
 static void warm_now(struct room *room)
@@ -505,7 +618,7 @@ static void warm_now(struct room *room)
     for (uint32_t i = 0; i < plan->rendition_count; i++) {
         const struct plan_rendition *rendition = &plan->renditions[i];
         enum plan_codec codec = plan->tracks[rendition->track].codec;
-        if (rendition->kind == PLAN_SUBTITLE)
+        if (!is_offered(room->film, i))
             continue;
         int *slot = &chosen[rendition->kind == PLAN_VIDEO ? 0 : 1];
         bool is_safe = !rendition->is_copy || codec == CODEC_H264 ||

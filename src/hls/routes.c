@@ -30,6 +30,26 @@ static enum err read_client(struct request *request, bool *is_native, struct why
     return OK;
 }
 
+/* "subtitle-2": its number. */
+static enum err read_burn(struct request *request, uint32_t *number, struct why *why)
+{
+    static const char prefix[] = "subtitle-";
+    const size_t length = sizeof prefix - 1;
+    struct slice burn = request_query(request, "burn");
+    uint64_t value = 0;
+    if (burn.at == NULL)
+        return OK;
+    if (!slice_starts(burn, prefix) ||
+        slice_number((struct slice){burn.at + length, burn.length - length}, PLAN_MAX_TRACKS,
+                     &value) != OK ||
+        value == 0)
+        return why_set(
+            why, ERR_BAD_INPUT, "burn",
+            "burn names subtitles in the film, as subtitle-1: none beside it is drawn in");
+    *number = (uint32_t) value;
+    return OK;
+}
+
 enum err routes_read_query(struct request *request, struct routes_query *out, struct why *why)
 {
     *out = (struct routes_query){0};
@@ -42,7 +62,9 @@ enum err routes_read_query(struct request *request, struct routes_query *out, st
     }
     enum err kind = read_client(request, &out->client.is_native, why);
     if (kind == OK)
-        out->client.caps = playlist_caps(request_query(request, "caps"), out->client.is_native);
+        kind = read_burn(request, &out->client.burn, why);
+    if (kind == OK)
+        playlist_caps(request_query(request, "caps"), &out->client);
     return kind;
 }
 
@@ -82,6 +104,11 @@ void hls_serve_master(struct request *request, void *hls)
     routes_serve_text(request, hls, ROUTES_MASTER);
 }
 
+void hls_serve_storyboard(struct request *request, void *hls)
+{
+    routes_serve_text(request, hls, ROUTES_STORYBOARD);
+}
+
 /* "17.m4s": digits without a sign, a space or a leading zero. */
 static bool read_number(struct slice name, const char *suffix, uint32_t *out)
 {
@@ -97,19 +124,35 @@ static bool read_number(struct slice name, const char *suffix, uint32_t *out)
     return true;
 }
 
+/* Its init segment is made as its segments are (plan_add_device). */
+static bool is_on_device(struct slice rendition)
+{
+    const struct slice suffix = SLICE(PLAN_DEVICE_SUFFIX);
+    return rendition.length > suffix.length &&
+           memcmp(rendition.at + rendition.length - suffix.length, suffix.at, suffix.length) == 0;
+}
+
 void hls_serve_media(struct request *request, void *hls)
 {
     struct slice name = request_param(request, 2);
     struct why why;
     uint32_t n = 0;
-    if (slice_is(name, "index.m3u8"))
+    if (slice_is(request_param(request, 1), "storyboard"))
+        routes_serve_sheet(request, hls, name);
+    else if (routes_is_beside(request) && (slice_is(name, "index.m3u8") || slice_is(name, "0.vtt")))
+        routes_serve_beside(request, hls, slice_is(name, "index.m3u8"));
+    else if (slice_is(name, "index.m3u8"))
         routes_serve_text(request, hls, ROUTES_MEDIA);
+    else if (slice_is(name, "init.mp4") && is_on_device(request_param(request, 1)))
+        routes_serve_segment(request, hls, ASK_INIT, PLAN_VIDEO);
     else if (slice_is(name, "init.mp4"))
         routes_serve_text(request, hls, ROUTES_INIT);
     else if (read_number(name, ".m4s", &n))
-        routes_serve_segment(request, hls, n, false);
+        routes_serve_segment(request, hls, n, PLAN_VIDEO);
     else if (read_number(name, ".vtt", &n))
-        routes_serve_segment(request, hls, n, true);
+        routes_serve_segment(request, hls, n, PLAN_SUBTITLE);
+    else if (read_number(name, ".json", &n))
+        routes_serve_segment(request, hls, n, PLAN_PICTURES);
     else
         routes_reply_failure(
             request, why_set(&why, ERR_NOT_FOUND, NULL, "a rendition holds no such thing"), &why);

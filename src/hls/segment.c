@@ -282,6 +282,21 @@ enum err segment_read(struct segment *segment, void *into, size_t size, uint64_t
     return kind;
 }
 
+bool segment_lend(struct segment *segment, uint64_t offset, uint64_t size, const void **bytes,
+                  int *fd, uint64_t *from)
+{
+    struct segment_view view;
+    *fd = segment->fd;
+    *from = segment->fd_offset + offset;
+    *bytes = segment->fd < 0 ? segment->bytes + offset : NULL;
+    if (segment->fd < 0)
+        return offset <= segment->byte_count && size <= segment->byte_count - offset;
+    if (segment->may_sleep)
+        return fd_is_cached(segment->fd, *from, size);
+    segment_look(segment, &view);
+    return view.state == SEGMENT_DONE;
+}
+
 int segment_fd(const struct segment *segment)
 {
     return segment->fd;

@@ -62,6 +62,11 @@ MUST_CHECK enum err segment_read_now(struct segment *segment, void *into, size_t
 /* The same, sleeping. */
 MUST_CHECK enum err segment_read(struct segment *segment, void *into, size_t size, uint64_t offset,
                                  size_t *got);
+/* Where bytes of a piece that is not of the source are: at *bytes, or, where that is NULL, at *from of the
+ * fd, lent like it. False: they would have to be waited for, or its maker still has the file: pages that
+ * a socket holds would keep it from being sealed. */
+bool segment_lend(struct segment *segment, uint64_t offset, uint64_t size, const void **bytes,
+                  int *fd, uint64_t *from);
 /* Lent; -1 where the bytes are not in a file. */
 int segment_fd(const struct segment *segment);
 /* What it costs to keep it in memory. */

@@ -26,6 +26,7 @@ struct hold {
     struct hls *hls;
     struct request *request; /* NULL once headers were sent, or it is gone */
     bool is_native, is_head, is_text, has_version;
+    enum plan_kind wanted; /* is_text: PLAN_SUBTITLE or PLAN_PICTURES; else any other */
     uint32_t n;
     int64_t began_ms;
     unsigned asks;
@@ -107,9 +108,12 @@ static const char *content_type(const struct hold *hold)
 {
     switch (hold->film->plan->renditions[hold->rendition].kind) {
     case PLAN_VIDEO:
+    case PLAN_IFRAMES:
         return "video/mp4";
     case PLAN_AUDIO:
         return "audio/mp4";
+    case PLAN_PICTURES:
+        return "application/json";
     case PLAN_SUBTITLE:
         break;
     }
@@ -323,11 +327,11 @@ static void on_answer(void *ctx, const struct ask_answer *answer)
         fail(hold, answer->kind, answer->why);
         return;
     }
-    bool is_text = answer->film->plan->renditions[answer->rendition].kind == PLAN_SUBTITLE;
+    enum plan_kind found = answer->film->plan->renditions[answer->rendition].kind;
     film_unref(&hold->film);
     hold->film = film_ref(answer->film);
     hold->rendition = answer->rendition;
-    if (is_text != hold->is_text) {
+    if (plan_is_subtitle(found) ? found != hold->wanted : hold->is_text) {
         fail(hold, why_set(&why, ERR_NOT_FOUND, NULL, "the rendition has no such segment"), &why);
         return;
     }
@@ -353,7 +357,8 @@ static void on_hold_end(uv_timer_t *timer)
     struct why why;
     if (hold->request == NULL)
         return;
-    if (hold->is_native && !hold->is_text && hold->film != NULL && hold->segment != NULL) {
+    if (hold->is_native && !hold->is_text && hold->n != ASK_INIT && hold->film != NULL &&
+        hold->segment != NULL) {
         struct segment_view view;
         segment_look(hold->segment, &view);
         if (view.has_part && hold->wait == NULL)
@@ -382,7 +387,8 @@ static int64_t hold_ms(const struct hold *hold)
     return set;
 }
 
-void routes_serve_segment(struct request *request, struct hls *hls, uint32_t n, bool is_text)
+void routes_serve_segment(struct request *request, struct hls *hls, uint32_t n,
+                          enum plan_kind wanted)
 {
     struct why why;
     struct routes_query query;
@@ -396,7 +402,8 @@ void routes_serve_segment(struct request *request, struct hls *hls, uint32_t n, 
     hold->request = request;
     hold->is_native = query.client.is_native;
     hold->is_head = request_is_head(request);
-    hold->is_text = is_text;
+    hold->is_text = plan_is_subtitle(wanted);
+    hold->wanted = wanted;
     hold->n = n;
     hold->began_ms = clock_mono_ms();
     hold->mailbox = request_mailbox(request);

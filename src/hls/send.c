@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "hls/hub.h"
+#include "hls/push.h"
 
 enum {
     SMALL_BUFFER = 64 * 1024,
@@ -15,6 +16,7 @@ enum {
     QUICK_MS = 50, /* a buffer that drains so fast may grow */
     RETRY_MS = 20, /* the budget is spent: others give back soon */
     BATCH = 64,    /* pieces looked at in one go */
+    TAIL = 4096,   /* read after what went straight from files: h2o tells when it is gone */
 };
 
 /* ISO 14496-12 8.16.2, 8.1.2: what native players are given while they wait. */
@@ -40,15 +42,15 @@ struct send {
     bool is_pulled;  /* the client can take more */
     bool is_reading; /* the pool has the fields below in hand */
     bool is_type_sent, is_broken, is_last, is_gone, is_timer_closed;
-    uint64_t remaining; /* of the body, while its length is known; else UINT64_MAX */
     uint8_t *buffer;
     size_t buffer_size, wanted_size;
     int64_t written_ms;
     /* where the next byte comes from; the pool's while is_reading */
-    size_t piece;
-    uint64_t skip; /* bytes to leave out from the begin of `piece` on */
-    size_t filled;
+    struct push_place place;
+    uint8_t *into; /* the buffer, or the tail */
+    size_t room, filled;
     enum err read_kind;
+    uint8_t tail[TAIL];
 };
 
 static void go_on(struct send *send);
@@ -99,11 +101,11 @@ void send_break(struct send *send)
 static enum err read_piece(struct send *send, const struct media_piece *piece, uint64_t at,
                            bool may_sleep, size_t *got)
 {
-    uint8_t *into = send->buffer + send->filled;
-    size_t room = send->buffer_size - send->filled;
+    uint8_t *into = send->into + send->filled;
+    size_t room = send->room - send->filled;
     uint64_t left = piece->length - at;
-    if (left > send->remaining)
-        left = send->remaining;
+    if (left > send->place.remaining)
+        left = send->place.remaining;
     size_t size = left < room ? (size_t) left : room;
     uint64_t offset = piece->offset + at;
     if (!piece->is_source)
@@ -115,27 +117,21 @@ static enum err read_piece(struct send *send, const struct media_piece *piece, u
                      : source_read_now(send->source, into, size, offset, got);
 }
 
-/* Reads from one piece on until the buffer or the batch ends. */
+/* Reads from one piece on until the room or the batch ends. */
 static enum err gather_batch(struct send *send, const struct media_piece *pieces, size_t count,
                              bool may_sleep)
 {
-    for (size_t i = 0; i < count;) {
-        if (send->filled == send->buffer_size || send->remaining == 0)
-            return OK;
-        if (send->skip >= pieces[i].length) {
-            send->skip -= pieces[i].length;
-            send->piece++;
-            i++;
-            continue;
-        }
+    size_t first = send->place.piece;
+    while (send->place.piece - first < count) {
+        const struct media_piece *piece = &pieces[send->place.piece - first];
         size_t got = 0;
-        enum err kind = read_piece(send, &pieces[i], send->skip, may_sleep, &got);
+        if (send->filled == send->room || send->place.remaining == 0)
+            return OK;
+        enum err kind = read_piece(send, piece, send->place.skip, may_sleep, &got);
         if (kind != OK)
             return kind;
         send->filled += got;
-        send->skip += got;
-        if (send->remaining != UINT64_MAX)
-            send->remaining -= got;
+        push_move(&send->place, send->segment, got);
     }
     return OK;
 }
@@ -144,8 +140,9 @@ static enum err gather(struct send *send, bool may_sleep)
 {
     struct media_piece pieces[BATCH];
     enum err kind = OK;
-    while (kind == OK && send->filled < send->buffer_size && send->remaining > 0) {
-        size_t count = segment_pieces(send->segment, send->piece, pieces, BATCH);
+    push_move(&send->place, send->segment, 0);
+    while (kind == OK && send->filled < send->room && send->place.remaining > 0) {
+        size_t count = segment_pieces(send->segment, send->place.piece, pieces, BATCH);
         if (count == 0)
             break;
         kind = gather_batch(send, pieces, count, may_sleep);
@@ -161,9 +158,9 @@ static void write_filled(struct send *send, bool is_last)
     send->filled = 0;
     send->is_pulled = false;
     send->is_last = is_last;
-    send->written_ms = clock_mono_ms();
+    send->written_ms = send->into == send->tail ? 0 : clock_mono_ms();
     atomic_fetch_add(&send->hls->counters.sent_bytes, size);
-    stream_write(send->stream, send->buffer, size, is_last);
+    stream_write(send->stream, send->into, size, is_last);
 }
 
 static void give_buffer_back(struct send *send)
@@ -188,17 +185,17 @@ static void wait_for_source(struct send *send)
 {
     enum { AHEAD_BYTES = 4 * 1024 * 1024 };
     struct media_piece piece;
-    if (segment_pieces(send->segment, send->piece, &piece, 1) == 0 || !piece.is_source) {
+    if (segment_pieces(send->segment, send->place.piece, &piece, 1) == 0 || !piece.is_source) {
         send_break(send); /* of what else could it be missing? */
         return;
     }
     uint64_t end = piece.offset + piece.length;
-    struct span next = {piece.offset + send->skip, piece.offset + send->skip + 1};
+    struct span next = {piece.offset + send->place.skip, piece.offset + send->place.skip + 1};
     struct span rest = {next.begin, end};
     if (rest.end - rest.begin > AHEAD_BYTES)
         rest.end = rest.begin + AHEAD_BYTES;
-    if (send->remaining < rest.end - rest.begin)
-        rest.end = rest.begin + send->remaining;
+    if (send->place.remaining < rest.end - rest.begin)
+        rest.end = rest.begin + send->place.remaining;
     source_unwant(&send->ahead);
     send->ahead = source_want(send->source, &rest, SOURCE_AHEAD, send->mailbox, NULL, NULL);
     give_buffer_back(send);
@@ -220,9 +217,9 @@ static void after_read(struct send *send)
     }
     /* Looked at before the pieces are counted: none can come after `done`. */
     segment_look(send->segment, &view);
-    bool is_end =
-        send->remaining == 0 ||
-        (send->remaining == UINT64_MAX && view.state == SEGMENT_DONE && send->piece >= view.pieces);
+    bool is_end = send->place.remaining == 0 ||
+                  (send->place.remaining == UINT64_MAX && view.state == SEGMENT_DONE &&
+                   send->place.piece >= view.pieces);
     if (send->filled == 0 && !is_end)
         go_on(send);
     else
@@ -276,6 +273,30 @@ static bool have_buffer(struct send *send)
     return false;
 }
 
+/* Sends what can go without being read, and says where to read what comes next. False: not now. */
+static bool find_room(struct send *send)
+{
+    enum err kind = OK;
+    size_t sent = 0;
+    bool is_pushed =
+        push_some(send->stream, send->segment, send->source, &send->place, &sent, &kind);
+    atomic_fetch_add(&send->hls->counters.sent_bytes, sent);
+    if (kind != OK) {
+        log_warning("send.read", log_err(kind));
+        send_break(send);
+        return false;
+    }
+    if (!is_pushed && !have_buffer(send))
+        return false;
+    if (is_pushed)
+        give_buffer_back(send);
+    size_t owed = stream_owed(send->stream);
+    send->into = is_pushed ? send->tail : send->buffer;
+    send->room = is_pushed ? TAIL : send->buffer_size;
+    send->room = owed < send->room ? owed : send->room;
+    return true;
+}
+
 static void end_body(struct send *send)
 {
     send->is_pulled = false;
@@ -290,7 +311,7 @@ static void send_some(struct send *send)
         send_break(send);
         return;
     }
-    if (!have_buffer(send))
+    if (!find_room(send))
         return;
     send->filled = 0;
     send->read_kind = gather(send, false);
@@ -309,7 +330,7 @@ static void go_on(struct send *send)
     segment_look(send->segment, &view);
     if (view.state == SEGMENT_FAILED)
         send_break(send);
-    else if (send->piece < view.pieces && send->remaining > 0)
+    else if (send->place.piece < view.pieces && send->place.remaining > 0)
         send_some(send);
     else if (view.state == SEGMENT_DONE)
         end_body(send);
@@ -378,7 +399,7 @@ struct send *send_start(struct request *request, int status, const char *content
     send->mailbox = request_mailbox(request);
     send->heartbeat_ms = heartbeat_ms;
     send->wanted_size = SMALL_BUFFER;
-    send->remaining = length >= 0 ? (uint64_t) length : UINT64_MAX;
+    send->place.remaining = length >= 0 ? (uint64_t) length : UINT64_MAX;
     MUST(uv_timer_init(request_loop(request), &send->timer) == 0);
     send->timer.data = send;
     struct stream *stream =
@@ -409,7 +430,7 @@ void send_give(struct send *send, struct segment *segment, struct source *source
 {
     send->segment = segment_ref(segment);
     send->source = source != NULL ? source_ref(source) : NULL;
-    send->skip = first + (send->heartbeat_ms > 0 ? type_length(segment) : 0);
+    send->place.skip = first + (send->heartbeat_ms > 0 ? type_length(segment) : 0);
     send->heartbeat_ms = 0;
     uv_timer_stop(&send->timer);
     if (send->stream == NULL)

@@ -7,6 +7,16 @@
 #include "hls/hub.h"
 #include "hls/wants.h"
 
+/* The first that it was making. */
+static struct entry *entry_of(const struct room *room, const struct worker *worker)
+{
+    struct entry *entry;
+    TAILQ_FOREACH(entry, &room->active, link)
+    if (entry->worker == worker && (entry->state == ENTRY_LOST || entry->state == ENTRY_RUNNING))
+        return entry;
+    return NULL;
+}
+
 static void on_died(void *ctx, const struct why *why)
 {
     struct worker *worker = ctx;
@@ -23,19 +33,19 @@ static void on_died(void *ctx, const struct why *why)
         room->solo = NULL;
     else
         room->worker = NULL;
-    struct entry *entry;
-    struct entry *next;
-    for (entry = TAILQ_FIRST(&room->active); entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        if (entry->worker == worker &&
-            (entry->state == ENTRY_LOST || entry->state == ENTRY_RUNNING))
-            job_lost(entry, why);
-    }
+    for (struct entry *entry; (entry = entry_of(room, worker)) != NULL;)
+        job_lost(entry, why);
     mem_free(worker);
     job_schedule(room);
 }
 
 static const struct media_events events = {.died = on_died};
+
+static bool is_awaited(void *ctx, uint64_t job)
+{
+    const struct worker *worker = ctx;
+    return worker->room != NULL && job_is_awaited(worker, job);
+}
 
 static enum err open_media(struct worker *worker, struct why *why)
 {
@@ -48,6 +58,7 @@ static enum err open_media(struct worker *worker, struct why *why)
     if (kind == OK) {
         atomic_fetch_add(&worker->hls->counters.processes, 1);
         worker->wants = wants_new(film->source, worker->media, worker->hls->mailbox);
+        wants_ask(worker->wants, is_awaited, worker);
     } else if (kind == ERR_BUSY) {
         why_set(why, kind, NULL,
                 media_host_is_alive(worker->hls->host)
@@ -59,7 +70,8 @@ static enum err open_media(struct worker *worker, struct why *why)
     return kind;
 }
 
-enum err worker_get(struct room *room, bool is_solo, struct worker **out, struct why *why)
+enum err worker_get(struct room *room, bool is_solo, bool is_awaited, struct worker **out,
+                    struct why *why)
 {
     struct worker **slot = is_solo ? &room->solo : &room->worker;
     if (*slot != NULL) {
@@ -72,7 +84,7 @@ enum err worker_get(struct room *room, bool is_solo, struct worker **out, struct
     worker->is_solo = is_solo;
     worker->used_ms = clock_mono_ms();
     enum err kind = open_media(worker, why);
-    if (kind == ERR_BUSY && worker_end_one(room->hls, room))
+    if (kind == ERR_BUSY && worker_end_one(room->hls, room, is_awaited))
         kind = open_media(worker, why);
     if (kind != OK) {
         mem_free(worker);
@@ -125,7 +137,33 @@ static bool end_idlest(struct hls *hls, const struct room *but)
     return true;
 }
 
-bool worker_end_one(struct hls *hls, const struct room *but)
+/* Somebody waits for what it makes. */
+static bool is_room_awaited(const struct room *room)
 {
-    return probe_end_scan(hls) || end_idlest(hls, but) || room_end_sleeper(hls);
+    const struct entry *entry;
+    TAILQ_FOREACH(entry, &room->active, link)
+    if (entry->askers > 0)
+        return true;
+    return false;
+}
+
+/* What is made ahead of its viewer is made later. */
+static bool end_unawaited(struct hls *hls, const struct room *but)
+{
+    struct room *room;
+    TAILQ_FOREACH(room, &hls->rooms, link)
+    if (room != but && room->worker != NULL && !is_room_awaited(room))
+        break;
+    if (room == NULL)
+        return false;
+    job_cancel_all(room);
+    room->is_robbed = true;
+    MUST(room->worker->running == 0);
+    return end_idlest(hls, but);
+}
+
+bool worker_end_one(struct hls *hls, const struct room *but, bool is_awaited)
+{
+    return intros_end_one(hls) || storyboards_end_one(hls) || probe_end_scan(hls) ||
+           end_idlest(hls, but) || room_end_sleeper(hls) || (is_awaited && end_unawaited(hls, but));
 }

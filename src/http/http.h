@@ -191,5 +191,22 @@ struct stream *stream_start(struct request *request, int status, const char *con
 /* One write between two pulls. `size` may be 0 with `is_last`. Short bodies (less than length) are
  * broken, never ended. */
 void stream_write(struct stream *stream, const void *bytes, size_t size, bool is_last);
+/* Of a body: bytes in memory, or of a file where `bytes` is NULL. */
+struct stream_piece {
+    const void *bytes;
+    int fd;
+    uint64_t offset;
+    size_t size;
+};
+/* Sends what the connection takes right away of all these but their last byte, files without a copy in
+ * between; stream_write of what follows comes next, before the next pull, but of no more than
+ * stream_owed. *sent is 0 where the connection takes nothing now. The loop sleeps for what is not in the
+ * page cache. GONE: a file has become shorter. */
+MUST_CHECK enum err stream_push(struct stream *stream, const struct stream_piece *pieces,
+                                size_t count, size_t *sent);
+/* False: stream_push sends nothing on this connection, ever. */
+bool stream_can_push(const struct stream *stream);
+/* How many bytes the next stream_write may have at most; SIZE_MAX: any number. */
+size_t stream_owed(const struct stream *stream);
 /* Breaks the connection: the body cannot be completed (never a clean short end). */
 void stream_break(struct stream *stream);

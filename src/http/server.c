@@ -151,7 +151,8 @@ static enum err start_watch(struct http *http, uint64_t tls_stamp_then, uint64_t
     return watch_start(&watch, &http->watch);
 }
 
-static enum err start_workers(struct http *http, const int *fds, struct tls *tls, struct page *page)
+/* How many there are, fewer than wanted where no thread is to be had. */
+static unsigned make_loops(struct http *http, const int *fds)
 {
     for (unsigned i = 0; i < http->options.loops; i++) {
         struct worker *worker = &http->workers[i];
@@ -159,8 +160,23 @@ static enum err start_workers(struct http *http, const int *fds, struct tls *tls
         snprintf(name, sizeof name, "http-%u", i % 1000);
         *worker = (struct worker){.http = http, .listen_fd = fds[i]};
         if (loop_start(name, &worker->loop) != OK)
-            return ERR_BUSY;
-        http->worker_count++;
+            return i;
+    }
+    return http->options.loops;
+}
+
+/* All of them stand before the first one serves: each looks at what the others count. */
+static enum err start_workers(struct http *http, const int *fds, struct tls *tls, struct page *page)
+{
+    unsigned made = make_loops(http, fds);
+    if (made < http->options.loops) {
+        for (unsigned i = 0; i < made; i++)
+            loop_stop(&http->workers[i].loop);
+        return ERR_BUSY;
+    }
+    http->worker_count = made;
+    for (unsigned i = 0; i < made; i++) {
+        struct worker *worker = &http->workers[i];
         worker->tls = tls_ref(tls);
         worker->page = page_ref(page);
         loop_call(worker->loop, worker_begin, worker);

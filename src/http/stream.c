@@ -4,7 +4,10 @@
  * request at once is made from a timer, never inside a caller's stream_write or stream_break. */
 #include "http/stream.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -18,6 +21,7 @@ struct stream {
     void *ctx;
     int64_t left; /* of Content-Length; -1: no length was said */
     bool is_chunked, is_writing, is_over, is_broken;
+    size_t owed;               /* of a chunk whose size was sent: bytes that were not */
     h2o_timeout_entry_t later; /* linked: the end is due */
     char chunk_size[24];
 };
@@ -91,19 +95,24 @@ static void send_bytes(struct stream *stream, const void *bytes, size_t size, bo
 {
     h2o_iovec_t pieces[3];
     size_t count = 0;
-    if (stream->is_chunked && size > 0) {
+    bool is_begun = stream->owed > 0;
+    MUST(!is_begun || size <= stream->owed);
+    stream->owed -= is_begun ? size : 0;
+    if (stream->is_chunked && size > 0 && !is_begun) {
         int length = snprintf(stream->chunk_size, sizeof stream->chunk_size, "%zx\r\n", size);
         pieces[count++] = h2o_iovec_init(stream->chunk_size, (size_t) length);
     }
     if (size > 0)
         pieces[count++] = h2o_iovec_init(bytes, size);
-    if (stream->is_chunked) {
+    if (stream->is_chunked && stream->owed == 0) {
         static const char END[] = "\r\n0\r\n\r\n"; /* of a chunk, and of all */
         size_t from = size > 0 ? 0 : 2, to = is_last ? 7 : 2;
         pieces[count++] = h2o_iovec_init(END + from, to - from);
     }
     stream->is_writing = true;
     stream->is_over = is_last;
+    /* What was queued before is gone, though as much may be queued next: it is read (connection.c). */
+    stream->request->connection->queued = 0;
     h2o_send(stream->request->h2o, pieces, count,
              is_last ? H2O_SEND_STATE_FINAL : H2O_SEND_STATE_IN_PROGRESS);
 }
@@ -127,6 +136,105 @@ void stream_write(struct stream *stream, const void *bytes, size_t size, bool is
         end_later(stream);
     else
         send_bytes(stream, bytes, size, is_last);
+}
+
+size_t stream_owed(const struct stream *stream)
+{
+    return stream->owed > 0 ? stream->owed : SIZE_MAX;
+}
+
+bool stream_can_push(const struct stream *stream)
+{
+    return stream->request->h2o->version < 0x200 && stream->request->connection->tls == NULL;
+}
+
+/* h2o has nothing of this connection in hand while the source is to write, so the socket is ours. */
+static bool take_socket(const struct stream *stream, uv_os_fd_t *fd)
+{
+    return stream_can_push(stream) && !stream->is_over && !stream->is_broken &&
+           !stream->is_writing &&
+           uv_fileno((const uv_handle_t *) &stream->request->connection->tcp, fd) == 0;
+}
+
+/* The size of the chunk that all the pieces are to be. False: not now. */
+static bool open_chunk(struct stream *stream, uv_os_fd_t fd, size_t size)
+{
+    char text[24];
+    if (!stream->is_chunked || stream->owed > 0)
+        return true;
+    int length = snprintf(text, sizeof text, "%zx\r\n", size);
+    ssize_t sent = send(fd, text, (size_t) length, MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent <= 0)
+        return false;
+    stream->owed = size;
+    if (sent != length) /* never seen: so little is taken whole or not at all */
+        stream_break(stream);
+    return sent == length;
+}
+
+/* How much of the piece went; < size: no more for now. */
+static enum err push_piece(uv_os_fd_t fd, const struct stream_piece *piece, size_t size,
+                           size_t *out)
+{
+    *out = 0;
+    while (*out < size) {
+        off_t offset = (off_t) (piece->offset + *out);
+        ssize_t sent = piece->bytes != NULL
+                           ? send(fd, (const char *) piece->bytes + *out, size - *out,
+                                  MSG_MORE | MSG_DONTWAIT | MSG_NOSIGNAL)
+                           : sendfile(fd, piece->fd, &offset, size - *out);
+        if (sent == 0)
+            return ERR_GONE;
+        if (sent < 0) /* h2o hears of what is worse than a full socket by its own write */
+            return OK;
+        *out += (size_t) sent;
+    }
+    return OK;
+}
+
+static size_t sum_of(const struct stream_piece *pieces, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += pieces[i].size;
+    return sum;
+}
+
+/* Small pieces go into one segment of TCP with what follows them. */
+static void set_cork(uv_os_fd_t fd, int on)
+{
+    setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
+enum err stream_push(struct stream *stream, const struct stream_piece *pieces, size_t count,
+                     size_t *sent)
+{
+    uv_os_fd_t fd;
+    size_t all = sum_of(pieces, count);
+    enum err kind = OK;
+    *sent = 0;
+    if (stream->owed > 0 && all > stream->owed)
+        all = stream->owed;
+    if (all < 2 || !take_socket(stream, &fd))
+        return OK;
+    MUST(stream->left < 0 || all <= (uint64_t) stream->left);
+    set_cork(fd, 1);
+    bool is_open = open_chunk(stream, fd, all);
+    for (size_t i = 0; i < count && is_open && kind == OK; i++) {
+        size_t most = all - 1 - *sent;
+        size_t size = pieces[i].size < most ? pieces[i].size : most;
+        size_t step = 0;
+        kind = push_piece(fd, &pieces[i], size, &step);
+        *sent += step;
+        if (step < pieces[i].size)
+            break;
+    }
+    set_cork(fd, 0);
+    stream->request->h2o->bytes_sent += *sent;
+    stream->owed -= stream->owed > 0 ? *sent : 0;
+    if (stream->left >= 0)
+        stream->left -= (int64_t) *sent;
+    return kind;
 }
 
 void stream_break(struct stream *stream)

@@ -161,6 +161,8 @@ enum err library_find(struct library *library, const char *id, struct library_fi
     err = judge(&file.row, why);
     if (err == OK)
         err = open_up(library, &file, why);
+    else if (err == ERR_BAD_MEDIA) /* it may still be had as it is */
+        (void) !compare_identify(file.row.path, &file.identity, &file.path, NULL);
     if (err != OK && err != ERR_BAD_MEDIA && err != ERR_BUSY)
         library_file_fini(&file);
     else

@@ -59,6 +59,7 @@ struct library_listener {
     void (*file)(void *ctx, const char *file);   /* has other bytes, or is gone */
     void (*plan)(void *ctx, const char *file);   /* was read through, and has a better plan */
     void (*scan)(void *ctx);                     /* library_scan_state would say another thing */
+    void (*ready)(void *ctx, const char *file);  /* was looked into, and can be played */
 };
 
 /* Nothing is walked yet, but what the store holds can be found. */
@@ -100,7 +101,7 @@ struct library_file {
 };
 void library_file_fini(struct library_file *file);
 /* NOT_FOUND: no such file; BAD_MEDIA: it cannot be read, why says so; BUSY: its disk is not there.
- * The row is filled in on BAD_MEDIA and BUSY too. */
+ * The row is filled in on BAD_MEDIA and BUSY too, and on BAD_MEDIA the path of what can be opened. */
 MUST_CHECK enum err library_find(struct library *library, const char *id, struct library_file *out,
                                  struct why *why);
 /* A film from elsewhere, whole by now, gets a place in the first folder that can be written in: Title
@@ -117,3 +118,19 @@ MUST_CHECK enum err library_adopt(struct library *library, const struct library_
 /* Keeps a plan that was made outside of a scan. NOT_FOUND: the file is another by now. */
 MUST_CHECK enum err library_keep_plan(struct library *library, const char *id,
                                       const struct library_found *found);
+
+/* An episode that can be played, of the bytes that a walk saw last. */
+struct library_episode {
+    char id[STORE_ID_SIZE];
+    int number;
+    uint64_t size;
+    uint8_t hash[32];
+};
+/* The season that the file is an episode of, itself among them, by number: files of one folder, or of
+ * folders of that season in one, whose names tell the same show and season. None where its name is no
+ * episode's. The caller's (mem_free). NOT_FOUND: no such file; IO. Blocks. */
+MUST_CHECK enum err library_season(struct library *library, const char *id,
+                                   struct library_episode **out, size_t *count);
+/* An episode of each season of which two can be played, lent for the call. IO. Blocks. */
+typedef void library_file_fn(void *ctx, const char *id);
+MUST_CHECK enum err library_seasons(struct library *library, library_file_fn *each, void *ctx);

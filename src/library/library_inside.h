@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "library/library.h"
 #include "library/looks.h"
+#include "library/names.h"
 #include "library/watch.h"
 
 enum { LOOKS_AT_ONCE = 2 }; /* decision 30 */

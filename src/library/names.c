@@ -443,3 +443,86 @@ void film_name_fini(struct film_name *name)
     mem_free(name->match);
     *name = (struct film_name){0};
 }
+
+/* --- episodes --- */
+
+/* The number of `length` digits at `from`; -1: there are none, or too many. */
+static int number_at(struct slice word, size_t from)
+{
+    uint64_t number = 0;
+    size_t length = count_digits(word, from);
+    if (length == 0 || slice_number((struct slice){word.at + from, length}, 9999, &number) != OK)
+        return -1;
+    return (int) number;
+}
+
+/* What a word that is_episode says; what it leaves open is -1. */
+static void read_episode(struct slice word, int *season, int *number)
+{
+    size_t digits = count_digits(word, 1);
+    *season = *number = -1;
+    if (!is_marked_episode(word)) {
+        *season = number_at(word, 0);
+        *number = number_at(word, count_digits(word, 0) + 1);
+    } else if (has_letter(word, 0, 's')) {
+        *season = number_at(word, 1);
+        if (digits + 2 <= word.length)
+            *number = number_at(word, digits + 2);
+    } else {
+        *number = number_at(word, 1);
+    }
+}
+
+/* "S01 E02" is of two words. */
+static bool read_words(const struct words *words, size_t at, struct episode_name *out)
+{
+    read_episode(word_text(words, at), &out->season, &out->number);
+    if (out->number < 0 && at + 1 < words->count && is_episode(word_text(words, at + 1))) {
+        int season;
+        read_episode(word_text(words, at + 1), &season, &out->number);
+    }
+    return out->number >= 0;
+}
+
+int names_season(const char *folder_name)
+{
+    CLEANUP(str_fini) struct str text = {0};
+    struct words words;
+    clean(folder_name, &text);
+    split(&words, str_text(&text));
+    if (words.count == 1 && has_letter(word_text(&words, 0), 0, 's') &&
+        count_digits(word_text(&words, 0), 1) == words.items[0].length - 1)
+        return number_at(word_text(&words, 0), 1);
+    if (words.count != 2 || count_digits(word_text(&words, 1), 0) != words.items[1].length ||
+        !is_one_of(word_text(&words, 0), " season series staffel saison stagione temporada "))
+        return -1;
+    return number_at(word_text(&words, 1), 0);
+}
+
+bool names_episode(const char *file_name, const char *folder_name, struct episode_name *out)
+{
+    CLEANUP(str_fini) struct str text = {0};
+    CLEANUP(str_fini) struct str show = {0};
+    CLEANUP(str_fini) struct str folded = {0};
+    struct words words;
+    size_t at = 0;
+    *out = (struct episode_name){0};
+    clean(file_name, &text);
+    split(&words, skip_prefix(str_text(&text)));
+    while (at < words.count && !is_episode(word_text(&words, at)))
+        at++;
+    if (at == words.count || !read_words(&words, at, out))
+        return false;
+    if (out->season < 0 && folder_name != NULL)
+        out->season = names_season(folder_name);
+    write_title(&words, at, &show);
+    fold(&folded, (struct slice){str_text(&show), show.length});
+    out->show = mem_strdup(str_text(&folded));
+    return true;
+}
+
+void episode_name_fini(struct episode_name *name)
+{
+    mem_free(name->show);
+    *name = (struct episode_name){0};
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a file's name says of the film in it: title and year. Names come from outside: any bytes.
+/* What a file's name says of the film in it: title and year, or show, season and episode. Names come
+ * from outside: any bytes.
  * Threads: any. */
 #pragma once
 
@@ -25,3 +26,14 @@ bool names_is_media(const char *file_name);
 void names_parse(const char *file_name, const char *folder_name, int this_year,
                  struct film_name *out);
 void film_name_fini(struct film_name *name);
+
+/* "Show.S01E02.mkv", "Show - 1x02.mkv", "E02.mkv" in "Season 1". */
+struct episode_name {
+    char *show;         /* folded; "" where the file does not say */
+    int season, number; /* season -1: neither the file nor the folder says */
+};
+/* False: it is no episode's name. Ended by episode_name_fini. */
+bool names_episode(const char *file_name, const char *folder_name, struct episode_name *out);
+void episode_name_fini(struct episode_name *name);
+/* A folder of one season: "Season 1", "S01". Which one; -1: it is none. */
+int names_season(const char *folder_name);

@@ -71,6 +71,8 @@ static void save_look(void *arg)
     struct library *library = job->library;
     enum err err = keep_look(job);
     job->is_kept = err == OK;
+    if (err == OK && job->kind == OK && library->listener.ready != NULL)
+        library->listener.ready(library->listener.ctx, job->look.id);
     if (err == OK && job->look.rank == LOOK_SCAN && library->listener.plan != NULL)
         library->listener.plan(library->listener.ctx, job->look.id);
     else if (err != OK && err != ERR_NOT_FOUND)

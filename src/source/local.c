@@ -88,3 +88,14 @@ enum err source_open_local(const char *path, struct source **out, struct why *wh
         *out = source_new(&fd, &identity, (uint64_t) stat.st_dev);
     return kind;
 }
+
+enum err source_open_unnamed(int *fd, struct source **out)
+{
+    struct stat stat;
+    if (fstat(*fd, &stat) != 0)
+        return ERR_IO;
+    struct source_identity identity = source_identity_of((uint64_t) stat.st_size, "unnamed");
+    identity.mtime_ns = source_mtime_ns(&stat);
+    *out = source_new(fd, &identity, (uint64_t) stat.st_dev);
+    return OK;
+}

@@ -4,6 +4,8 @@
 #include "source/source.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -50,6 +52,17 @@ bool source_identity_equal(const struct source_identity *a, const struct source_
 {
     return a->size == b->size && a->mtime_ns == b->mtime_ns &&
            memcmp(a->hash, b->hash, sizeof a->hash) == 0;
+}
+
+struct source_identity source_identity_of(uint64_t size, const char *words)
+{
+    struct source_identity identity = {.size = size};
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, sizeof identity.hash);
+    crypto_generichash_update(&state, (const uint8_t *) &size, sizeof size);
+    crypto_generichash_update(&state, (const uint8_t *) words, strlen(words));
+    crypto_generichash_final(&state, identity.hash, sizeof identity.hash);
+    return identity;
 }
 
 const struct source_identity *source_identity(const struct source *source)
@@ -113,7 +126,17 @@ static enum err inside(const struct source *source, size_t *size, uint64_t offse
 typedef enum err read_fn(const struct source *source, void *into, size_t size, uint64_t offset,
                          size_t *got);
 
-/* Decision 18: looks at the bits, reads, looks again, and throws away what was read if one is gone. */
+/* So much from `offset` on, up to `size`, is there: whole blocks, but for the first and the last. */
+static size_t size_here(const struct source *source, uint64_t offset, size_t size)
+{
+    uint64_t at = offset;
+    while (at < offset + size && source_has(source, at, 1))
+        at = (at / MAP_BLOCK_BYTES + 1) * MAP_BLOCK_BYTES;
+    return at < offset + size ? (size_t) (at - offset) : size;
+}
+
+/* Decision 18: looks at the bits, reads, looks again, and throws away what was read if one is gone. What
+ * lies before a hole is read: who waits for its first byte waits for no more than that. */
 static enum err read_here(struct source *source, void *into, size_t size, uint64_t offset,
                           size_t *got, read_fn *read)
 {
@@ -123,7 +146,8 @@ static enum err read_here(struct source *source, void *into, size_t size, uint64
     if (source->sparse == NULL)
         return read(source, into, size, offset, got);
     unsigned number = sparse_enter(source->sparse);
-    kind = source_has(source, offset, size) ? read(source, into, size, offset, got) : ERR_NOT_FOUND;
+    size = size_here(source, offset, size);
+    kind = size > 0 ? read(source, into, size, offset, got) : ERR_NOT_FOUND;
     sparse_leave(source->sparse, number);
     return kind == OK && !source_has(source, offset, size) ? ERR_NOT_FOUND : kind;
 }
@@ -165,4 +189,17 @@ static enum err read_all(const struct source *source, void *into, size_t size, u
 enum err source_read(struct source *source, void *into, size_t size, uint64_t offset, size_t *got)
 {
     return read_here(source, into, size, offset, got, read_all);
+}
+
+bool source_is_cached(const struct source *source, uint64_t offset, uint64_t length)
+{
+    return source->sparse == NULL && source_has(source, offset, length) &&
+           fd_is_cached(source->fd, offset, length);
+}
+
+void source_read_ahead(const struct source *source, const struct span *span)
+{
+    if (source->sparse == NULL && span->begin < span->end)
+        (void) posix_fadvise(source->fd, (off_t) span->begin, (off_t) (span->end - span->begin),
+                             POSIX_FADV_WILLNEED);
 }

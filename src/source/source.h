@@ -22,6 +22,8 @@ struct source_identity {
 };
 
 bool source_identity_equal(const struct source_identity *a, const struct source_identity *b);
+/* Of a file that is known by words: where it comes from, which version of it. */
+struct source_identity source_identity_of(uint64_t size, const char *words);
 
 struct source;
 
@@ -29,6 +31,8 @@ struct source;
  * it first); FIFOs, devices and folders are refused without blocking. NOT_FOUND, REFUSED, IO.
  * Reads two blocks: not on a loop. */
 MUST_CHECK enum err source_open_local(const char *path, struct source **out, struct why *why);
+/* A file without a name, all of it there; takes `fd`. IO. */
+MUST_CHECK enum err source_open_unnamed(int *fd, struct source **out);
 struct source *source_ref(struct source *source);
 void source_unref(struct source **source);
 /* Others hold references besides the caller's. */
@@ -43,7 +47,7 @@ int source_map_fd(const struct source *source); /* -1: whole */
 
 /* True when all of [offset, +length) is there. */
 bool source_has(const struct source *source, uint64_t offset, uint64_t length);
-/* Reads what the page cache holds, up to `size` bytes, without sleeping (preadv2 RWF_NOWAIT): may
+/* Reads what is there and the page cache holds, up to `size` bytes, without sleeping (preadv2 RWF_NOWAIT): may
  * run on a loop. AGAIN: not in memory (or not supported): read on a pool. NOT_FOUND: it is still to
  * come, source_want it. GONE: shorter than it was, or replaced underneath. BAD_INPUT: begins past the
  * end. */
@@ -52,6 +56,12 @@ MUST_CHECK enum err source_read_now(struct source *source, void *into, size_t si
 /* The same, sleeping. Pool threads. */
 MUST_CHECK enum err source_read(struct source *source, void *into, size_t size, uint64_t offset,
                                 size_t *got);
+/* Whether a loop may have the kernel send [offset, +length) of source_fd: nothing of it can be taken away
+ * (a source that fills is never so), and fd_is_cached. */
+bool source_is_cached(const struct source *source, uint64_t offset, uint64_t length);
+/* Has the disk bring what lies inside into the page cache, in large reads and while the caller goes on. Pool
+ * threads. Nothing for a source that fills. */
+void source_read_ahead(const struct source *source, const struct span *span);
 /* True while the open file is still what was opened (size and mtime by fstat); of one that fills, until
  * its filler gives it up. */
 bool source_is_unchanged(const struct source *source);

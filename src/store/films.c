@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "store/films_inside.h"
 
 void store_file_fini(struct store_file *file)
@@ -74,6 +75,39 @@ enum err store_files_each(struct store *store, uint32_t version, const char *eng
     if (err != OK)
         return err;
     err = each_file(conn, engine, version, each, ctx);
+    readers_give(store_readers(store), &conn);
+    return err;
+}
+
+/* Paths are bytes: below "a" is from "a/" up to, not with, "a0". */
+static enum err each_below(struct conn *conn, const char *folder, store_below_fn *each, void *ctx)
+{
+    CLEANUP(str_fini) struct str from = {0}, to = {0};
+    str_printf(&from, "%s/", folder);
+    str_printf(&to, "%s%c", folder, '/' + 1);
+    struct query query =
+        query_on(conn, "SELECT " FILE_COLUMNS " FROM file f "
+                       "WHERE f.missing_ms IS NULL AND f.path >= ? AND f.path < ?");
+    query_bytes(&query, from.at, from.length);
+    query_bytes(&query, to.at, to.length);
+    enum err err;
+    while ((err = query_step(&query)) == OK) {
+        struct store_file file = {0};
+        file_get(&query, &file);
+        each(ctx, &file);
+        store_file_fini(&file);
+    }
+    query_end(&query);
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+enum err store_files_below(struct store *store, const char *folder, store_below_fn *each, void *ctx)
+{
+    struct conn *conn;
+    enum err err = readers_take(store_readers(store), &conn);
+    if (err != OK)
+        return err;
+    err = each_below(conn, folder, each, ctx);
     readers_give(store_readers(store), &conn);
     return err;
 }

@@ -60,6 +60,10 @@ enum store_plan_state {
 typedef void store_file_fn(void *ctx, const struct store_file *file, enum store_plan_state plan);
 MUST_CHECK enum err store_files_each(struct store *store, uint32_t version, const char *engine,
                                      store_file_fn *each, void *ctx);
+/* Those below a folder that are not missing, each lent for the call. */
+typedef void store_below_fn(void *ctx, const struct store_file *file);
+MUST_CHECK enum err store_files_below(struct store *store, const char *folder, store_below_fn *each,
+                                      void *ctx);
 /* NOT_FOUND: no such row, or it is missing. */
 MUST_CHECK enum err store_file_find(struct store *store, const char *id, struct store_file *out);
 

@@ -53,6 +53,21 @@ static const char *const STEPS[] = {
     "INSERT INTO plan SELECT file, size, mtime_ns, hash, version, engine, 0, made_ms, bytes"
     " FROM old_plan;"
     "DROP TABLE old_plan;",
+
+    /* 3: films of other servers */
+    "CREATE TABLE remote(file TEXT PRIMARY KEY, url TEXT NOT NULL UNIQUE, type TEXT NOT NULL,"
+    " etag TEXT NOT NULL, modified TEXT NOT NULL, size INTEGER NOT NULL,"
+    " is_ranged INTEGER NOT NULL) STRICT;"
+    /* `user` may be of no account: that of --auth none and key */
+    "CREATE TABLE link(id TEXT PRIMARY KEY, user TEXT NOT NULL,"
+    " file TEXT NOT NULL REFERENCES remote(file), added_ms INTEGER NOT NULL,"
+    " UNIQUE(user, file)) STRICT;"
+    "CREATE INDEX link_file ON link(file);"
+    /* downloads of such films */
+    "CREATE TABLE fetched(id TEXT PRIMARY KEY, file TEXT NOT NULL UNIQUE, url TEXT NOT NULL UNIQUE,"
+    " type TEXT NOT NULL, etag TEXT NOT NULL, modified TEXT NOT NULL, size INTEGER NOT NULL,"
+    " is_ranged INTEGER NOT NULL, is_paused INTEGER NOT NULL, is_filed INTEGER NOT NULL,"
+    " added_ms INTEGER NOT NULL) STRICT;",
 };
 enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };
 

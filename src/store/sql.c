@@ -226,6 +226,15 @@ void query_end(struct query *query)
     query->_stmt = NULL;
 }
 
+enum err query_take_id(struct query *query, char out[STORE_ID_SIZE])
+{
+    enum err err = query_step(query);
+    if (err == OK)
+        query_get_text_into(query, out, STORE_ID_SIZE);
+    query_end(query);
+    return err;
+}
+
 enum err query_run(struct query *query)
 {
     enum err err = query_step(query);

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/why.h"
+#include "store/store.h"
 
 struct sqlite3_stmt;
 struct conn;
@@ -52,8 +53,13 @@ uint8_t *query_get_bytes(struct query *query, size_t *size);
 bool query_get_bytes_into(struct query *query, void *out, size_t size);
 /* Gives the statement back. */
 void query_end(struct query *query);
+/* Steps, reads the id that is the row's one column, and ends. NOT_FOUND, BUSY, IO. */
+MUST_CHECK enum err query_take_id(struct query *query, char out[STORE_ID_SIZE]);
 /* Steps once where no row is expected, and ends. */
 MUST_CHECK enum err query_run(struct query *query);
+/* links.c: the columns file, url, type, etag, modified, size, is_ranged. */
+struct store_remote;
+void query_get_remote(struct query *query, struct store_remote *out);
 /* Rows changed by the last statement. */
 int64_t conn_changes(struct conn *conn);
 
@@ -62,7 +68,6 @@ MUST_CHECK enum err schema_upgrade(struct conn *conn, struct why *why);
 
 /* store.c: runs `write` on the writer thread inside its transaction and waits for the commit. When
  * `write` fails, what it did is undone. */
-struct store;
 typedef enum err store_write_fn(struct conn *conn, void *arg);
 MUST_CHECK enum err store_write(struct store *store, store_write_fn *write, void *arg);
 

@@ -8,22 +8,13 @@
 
 /* --- which title a file belongs to --- */
 
-static enum err get_id(struct query *query, char out[STORE_ID_SIZE])
-{
-    enum err err = query_step(query);
-    if (err == OK)
-        query_get_text_into(query, out, STORE_ID_SIZE);
-    query_end(query);
-    return err;
-}
-
 /* "" where the file has no row yet. */
 static enum err title_of_file(struct conn *conn, const char *file, char out[STORE_ID_SIZE])
 {
     struct query query = query_on(conn, "SELECT title FROM file WHERE id = ?");
     query_text(&query, file);
     out[0] = '\0';
-    enum err err = get_id(&query, out);
+    enum err err = query_take_id(&query, out);
     return err == ERR_NOT_FOUND ? OK : err;
 }
 
@@ -33,7 +24,7 @@ static enum err title_of_match(struct conn *conn, const char *match, char out[ST
         return ERR_NOT_FOUND;
     struct query query = query_on(conn, "SELECT id FROM title WHERE match = ?");
     query_text(&query, match);
-    return get_id(&query, out);
+    return query_take_id(&query, out);
 }
 
 static enum err title_has_others(struct conn *conn, const char *title, const char *file, bool *out)

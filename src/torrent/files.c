@@ -41,7 +41,7 @@ int files_find(const struct torrent *torrent, const char *id)
 static struct source_identity identity_of(const struct torrent *torrent, size_t file)
 {
     struct source_identity identity = {.size = torrent->meta->files[file].size};
-    const char *hex = torrent->hash;
+    const char *hex = shim_hash(&torrent->hashes);
     for (size_t i = 0; i < sizeof identity.hash && hex[2 * i] != '\0'; i++) {
         unsigned byte = 0;
         (void) !sscanf(hex + 2 * i, "%2x", &byte);
@@ -187,15 +187,43 @@ void files_fail(struct torrent *torrent, enum err kind, const struct why *why)
             source_fail(torrent->files[i].source, kind, why);
 }
 
-/* Who opens a film reads its index soon, which often stands at its end. */
+/* The index of a film often stands at its end, and what says how long it is. */
+enum { HEAD_BYTES = 1024 * 1024, END_BYTES = 1536 * 1024 };
+
+static bool is_all_here(const struct torrent *torrent, struct span span)
+{
+    uint64_t piece_bytes = torrent->meta->piece_bytes;
+    for (uint64_t piece = span.begin / piece_bytes; piece * piece_bytes < span.end; piece++)
+        if (!torrent->have[piece])
+            return false;
+    return true;
+}
+
+size_t files_ends(const struct torrent *torrent, struct picker_read *out, size_t room)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < torrent->meta->file_count && count + 2 <= room; i++) {
+        const struct shim_file *file = &torrent->meta->files[i];
+        uint64_t begin = file->offset, end = begin + file->size;
+        if (!torrent->state.files[i].is_wanted || file->size < HEAD_BYTES + END_BYTES)
+            continue;
+        const struct span ends[] = {{begin, begin + HEAD_BYTES}, {end - END_BYTES, end}};
+        for (size_t j = 0; j < 2; j++)
+            if (!is_all_here(torrent, ends[j]))
+                out[count++] = (struct picker_read){.span = ends[j], .is_index = true};
+    }
+    return count;
+}
+
+/* Who opens a film reads its index soon. */
 static bool wants_end(const struct torrent *torrent, size_t index, struct picker_read *out)
 {
-    enum { SOON_MS = 30000, END_BYTES = 2 * 1024 * 1024 };
+    enum { SOON_MS = 30000 };
     const struct torrent_file *file = &torrent->files[index];
     uint64_t size = torrent->meta->files[index].size;
     uint64_t begin = size > END_BYTES ? size - END_BYTES : 0;
     uint64_t offset = torrent->meta->files[index].offset;
-    *out = (struct picker_read){.span = {begin + offset, size + offset}};
+    *out = (struct picker_read){.span = {begin + offset, size + offset}, .is_index = true};
     return clock_mono_ms() - file->opened_ms < SOON_MS &&
            !source_has(file->source, begin, size - begin);
 }
@@ -217,8 +245,8 @@ size_t files_reads(const struct torrent *torrent, struct picker_read *out, size_
         for (size_t j = 0; j < found && j < MOST && count < room; j++)
             out[count++] =
                 (struct picker_read){{wanted[j].span.begin + offset, wanted[j].span.end + offset},
-                                     wanted[j].urgency == SOURCE_NOW,
-                                     wanted[j].span.begin == 0};
+                                     .is_now = wanted[j].urgency == SOURCE_NOW,
+                                     .is_start = wanted[j].span.begin == 0};
         if (count < room && wants_end(torrent, i, &out[count]))
             count++;
     }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Inside torrent/ only: torrents.c has the pump and the list, torrent.c one torrent's life, files.c its
- * files as sources, view.c what is said of it. Threads: the pump, all of it. */
+ * files as sources, disk.c what it writes, view.c what is said of it. Threads: the pump, all of it. */
 #pragma once
 
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 #include <uv.h>
 
 #include "base/loop.h"
+#include "base/pool.h"
 #include "torrent/keep.h"
 #include "torrent/picker.h"
 #include "torrent/torrents.h"
@@ -15,6 +17,8 @@
 struct torrents {
     /* fixed after start */
     struct loop *loop;
+    struct pool *disk; /* disk.c */
+    sem_t ended;       /* the last torrent has gone */
     char *root;
     struct shim_settings settings; /* its texts are ours */
     uint64_t spare_bytes;
@@ -22,7 +26,7 @@ struct torrents {
     int64_t seed_ms;
     void (*changed)(void *ctx, const char *id);
     void *ctx;
-    char boot[40];
+    char boot[CLOCK_BOOT_SIZE];
     /* pump */
     struct shim *shim; /* NULL until the first torrent (decision 31) */
     uv_async_t alerts; /* libtorrent has something to say */
@@ -54,7 +58,7 @@ struct torrent {
     TAILQ_ENTRY(torrent) link;
     struct torrents *torrents;
     char id[STORE_ID_SIZE];
-    char hash[SHIM_HASH_TEXT];
+    struct shim_hashes hashes;
     enum torrent_phase phase;
     struct keep *keep;
     struct keep_state state;
@@ -69,10 +73,17 @@ struct torrent {
     uint32_t *pending; /* verified, perhaps not yet written */
     size_t pending_count, pending_room;
     bool is_sequential, is_whole, has_given;
+    uint64_t waits_at; /* the byte that somebody waits for, and since when; 0: nobody does */
+    int64_t waits_ms;
+    bool is_chosen;     /* while it was checked: libtorrent has yet to be told of the files */
+    bool is_telling;    /* it was told, and has yet to say that it heard */
+    int contradictions; /* its hashes did not agree, so many times since a piece came */
     struct shim_status status;
     int64_t saved_ms, moved_ms; /* when bytes came last */
     int64_t failed_ms;          /* when the disk failed last */
     bool is_dirty, is_saving, is_changed;
+    bool is_asking;  /* libtorrent has yet to say what is to be saved */
+    bool is_stalled; /* as was told last */
 };
 
 /* --- torrents.c --- */
@@ -98,6 +109,8 @@ void torrent_event(struct torrent *torrent, const struct shim_event *event);
 bool torrent_gate(struct torrent *torrent);
 /* What is read decides what is fetched. */
 void torrent_plan(struct torrent *torrent);
+/* It is_saving until what libtorrent says is on the disk. */
+void torrent_ask_resume(struct torrent *torrent);
 bool torrent_is_watched(const struct torrent *torrent);
 /* Twice a second. */
 void torrent_look(struct torrent *torrent, int64_t now_ms);
@@ -108,6 +121,17 @@ bool *torrent_wanted(const struct torrent *torrent);
 void torrent_save_state(struct torrent *torrent, bool is_clean);
 PRINTF_LIKE(2, 3) void torrent_fail(struct torrent *torrent, const char *format, ...);
 void torrent_leave(struct torrent *torrent);
+
+/* --- disk.c: on a thread beside the pump, in the order of these calls --- */
+/* BUSY: no thread. */
+MUST_CHECK enum err disk_start(struct torrents *torrents);
+/* Takes `bytes`; `name` lives for good. What fails is logged. */
+void disk_put(struct torrent *torrent, const char *name, void **bytes, size_t size);
+/* Then the journal forgets what it knows of, and the torrent is_saving no more. */
+void disk_put_resume(struct torrent *torrent, void **bytes, size_t size);
+/* These take `keep`, which may be NULL. */
+void disk_close(struct torrents *torrents, struct keep **keep);
+void disk_remove(struct torrents *torrents, struct keep **keep);
 
 /* --- files.c --- */
 void files_name(const struct torrent *torrent, size_t file, char out[32]);
@@ -121,9 +145,13 @@ MUST_CHECK enum err files_open(struct torrent *torrent, size_t file, struct sour
 void files_fill(struct torrent *torrent, uint32_t piece);
 /* Nothing more will come of it. */
 void files_fail(struct torrent *torrent, enum err kind, const struct why *why);
+/* What is read first of its wanted files, as far as it is missing, for as many as there is room. */
+size_t files_ends(const struct torrent *torrent, struct picker_read *out, size_t room);
 /* What is read of all its files, as bytes of the torrent; *is_watched: somebody has one open. */
 size_t files_reads(const struct torrent *torrent, struct picker_read *out, size_t room,
                    bool *is_watched);
 
 /* --- view.c --- */
+/* Nothing comes, and it is time to say why. */
+bool view_is_stalled(const struct torrent *torrent, int64_t now_ms);
 void view_of(const struct torrent *torrent, struct torrent_view *out);

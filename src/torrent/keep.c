@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,6 +19,9 @@ struct keep {
     char *path;
     int folder;  /* the folder's fd */
     int journal; /* -1: not open yet */
+    /* under lock */
+    pthread_mutex_t lock;
+    bool is_abandoned;
 };
 
 static const char FILES[] = "f";
@@ -32,6 +36,7 @@ enum err keep_open(const char *root, const char *id, struct keep **out, struct w
     keep->path = str_take(&path);
     keep->journal = -1;
     keep->folder = -1;
+    pthread_mutex_init(&keep->lock, NULL);
     bool is_made = mkdir(keep->path, 0700) == 0 || errno == EEXIST;
     if (is_made)
         keep->folder = open(keep->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -53,6 +58,7 @@ void keep_close(struct keep **keep)
         return;
     fd_close(&gone->journal);
     fd_close(&gone->folder);
+    pthread_mutex_destroy(&gone->lock);
     mem_free(gone->path);
     mem_free(gone);
 }
@@ -64,9 +70,23 @@ const char *keep_folder(const struct keep *keep)
 
 /* --- removing --- */
 
-static void empty_folder(int folder, int depth)
+static void empty_folder(int folder, int depth);
+
+static void remove_entry(int folder, const char *name, int depth)
 {
     enum { MOST_DEPTH = 4 }; /* we make two */
+    if (unlinkat(folder, name, 0) == 0 || depth == MOST_DEPTH)
+        return;
+    CLEANUP(fd_close)
+    int inner = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (inner < 0)
+        return;
+    empty_folder(inner, depth + 1);
+    unlinkat(folder, name, AT_REMOVEDIR);
+}
+
+static void empty_folder(int folder, int depth)
+{
     int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = again >= 0 ? fdopendir(again) : NULL;
     if (list == NULL) {
@@ -74,23 +94,18 @@ static void empty_folder(int folder, int depth)
         return;
     }
     for (struct dirent *entry; (entry = readdir(list)) != NULL;) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlinkat(folder, entry->d_name, 0) == 0 || depth == MOST_DEPTH)
-            continue;
-        CLEANUP(fd_close)
-        int inner = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (inner < 0)
-            continue;
-        empty_folder(inner, depth + 1);
-        unlinkat(folder, entry->d_name, AT_REMOVEDIR);
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            remove_entry(folder, entry->d_name, depth);
     }
     closedir(list);
 }
 
 void keep_abandon(struct keep *keep)
 {
+    pthread_mutex_lock(&keep->lock);
+    keep->is_abandoned = true;
     unlinkat(keep->folder, KEEP_STATE, 0);
+    pthread_mutex_unlock(&keep->lock);
 }
 
 void keep_remove(struct keep **keep)
@@ -114,6 +129,18 @@ static enum err write_synced(int fd, const void *bytes, size_t size)
     return kind;
 }
 
+static enum err put_in_place(struct keep *keep, const char *draft, const char *name)
+{
+    enum err kind = OK;
+    pthread_mutex_lock(&keep->lock);
+    if (keep->is_abandoned)
+        kind = ERR_GONE;
+    else if (renameat(keep->folder, draft, keep->folder, name) != 0)
+        kind = ERR_IO;
+    pthread_mutex_unlock(&keep->lock);
+    return kind;
+}
+
 enum err keep_put(struct keep *keep, const char *name, const void *bytes, size_t size)
 {
     char draft[64];
@@ -124,8 +151,8 @@ enum err keep_put(struct keep *keep, const char *name, const void *bytes, size_t
     if (fd < 0)
         return errno == ENOSPC ? ERR_LIMIT : ERR_IO;
     enum err kind = write_synced(fd, bytes, size);
-    if (kind == OK && renameat(keep->folder, draft, keep->folder, name) != 0)
-        kind = ERR_IO;
+    if (kind == OK)
+        kind = put_in_place(keep, draft, name);
     if (kind == OK && fsync(keep->folder) != 0)
         kind = ERR_IO;
     if (kind != OK)
@@ -207,41 +234,65 @@ enum err keep_open_file(struct keep *keep, const char *name, uint64_t size, int 
 {
     struct stat status;
     CLEANUP(fd_close)
-    int fd = openat(keep->folder, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || fstat(fd, &status) != 0)
+    int made = openat(keep->folder, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (made < 0 || fstat(made, &status) != 0)
         return errno == ENOSPC ? ERR_LIMIT : err_from_errno(errno);
     if (!S_ISREG(status.st_mode))
         return ERR_REFUSED;
-    if ((uint64_t) status.st_size < size && ftruncate(fd, (off_t) size) != 0)
+    if ((uint64_t) status.st_size < size && ftruncate(made, (off_t) size) != 0)
         return errno == ENOSPC || errno == EFBIG ? ERR_LIMIT : ERR_IO;
-    *out = fd_take(&fd);
+    int fd = openat(keep->folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_from_errno(errno);
+    *out = fd;
     return OK;
 }
 
-bool keep_is_plain(struct keep *keep)
+static bool is_older(const struct timespec *a, const struct timespec *b)
 {
-    int folder = openat(keep->folder, FILES, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *list = folder >= 0 ? fdopendir(folder) : NULL;
-    bool is_plain = list != NULL;
-    for (struct dirent *entry; is_plain && (entry = readdir(list)) != NULL;) {
-        struct stat status;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        is_plain = fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-                   S_ISREG(status.st_mode);
-    }
-    if (list != NULL)
-        closedir(list);
-    else
-        fd_close(&folder);
-    return is_plain;
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
-void keep_this_boot(char out[40])
+/* The clock of files ticks every few ms: what was written in the tick of the last word may have come after it. */
+static bool look_at_file(int folder, const char *name, const struct timespec *last)
 {
-    size_t got = 0;
-    CLEANUP(fd_close) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    memset(out, 0, 40);
-    if (fd >= 0 && fd_read_at(fd, out, 36, 0, &got) != OK)
-        out[0] = '\0';
+    struct stat status;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    if (S_ISREG(status.st_mode))
+        return last == NULL || is_older(&status.st_mtim, last);
+    /* Who reads and writes the files of a torrent follows links. */
+    remove_entry(folder, name, 0);
+    return false;
+}
+
+static int open_files(struct keep *keep)
+{
+    enum { FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+    int folder = openat(keep->folder, FILES, FLAGS);
+    if (folder >= 0)
+        return folder;
+    unlinkat(keep->folder, FILES, 0);
+    if (mkdirat(keep->folder, FILES, 0700) != 0)
+        log_warning("torrent.folder", log_str("path", keep->path), log_str("why", strerror(errno)));
+    return -1;
+}
+
+bool keep_is_untouched(struct keep *keep, bool was_orderly)
+{
+    struct stat state;
+    bool is_dated =
+        was_orderly && fstatat(keep->folder, KEEP_STATE, &state, AT_SYMLINK_NOFOLLOW) == 0;
+    int folder = open_files(keep);
+    DIR *list = folder >= 0 ? fdopendir(folder) : NULL;
+    if (list == NULL) {
+        fd_close(&folder);
+        return false;
+    }
+    bool is_untouched = true;
+    for (struct dirent *entry; (entry = readdir(list)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            is_untouched &= look_at_file(folder, entry->d_name, is_dated ? &state.st_mtim : NULL);
+    closedir(list);
+    return is_untouched;
 }

@@ -16,7 +16,7 @@ void keep_state_fini(struct keep_state *state)
     *state = (struct keep_state){0};
 }
 
-enum err keep_put_state(struct keep *keep, const struct keep_state *state)
+char *keep_state_text(const struct keep_state *state)
 {
     json_t *files = json_array();
     for (size_t i = 0; i < state->file_count; i++)
@@ -28,10 +28,16 @@ enum err keep_put_state(struct keep *keep, const struct keep_state *state)
                   "paused", state->is_paused, "filed", state->is_filed, "clean", state->is_clean,
                   "boot", state->boot, "files", files);
     char *text = root != NULL ? json_dumps(root, JSON_INDENT(1)) : NULL;
-    enum err kind = text != NULL ? keep_put(keep, KEEP_STATE, text, strlen(text)) : ERR_BAD_INPUT;
+    char *ours = mem_strdup_or_null(text);
     free(text);
     json_decref(root);
-    return kind;
+    return ours;
+}
+
+enum err keep_put_state(struct keep *keep, const struct keep_state *state)
+{
+    CLEANUP(mem_free_at) char *text = keep_state_text(state);
+    return text != NULL ? keep_put(keep, KEEP_STATE, text, strlen(text)) : ERR_BAD_INPUT;
 }
 
 static enum err read_files(json_t *list, struct keep_state *out)
@@ -73,6 +79,17 @@ static enum err read_state(json_t *root, struct keep_state *out)
     return read_files(files, out);
 }
 
+enum err keep_state_read(const void *bytes, size_t size, struct keep_state *out)
+{
+    *out = (struct keep_state){0};
+    json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL);
+    enum err kind = read_state(root, out);
+    json_decref(root);
+    if (kind != OK)
+        keep_state_fini(out);
+    return kind;
+}
+
 enum err keep_get_state(struct keep *keep, struct keep_state *out)
 {
     enum { MOST_BYTES = 8 * 1024 * 1024 };
@@ -80,12 +97,5 @@ enum err keep_get_state(struct keep *keep, struct keep_state *out)
     size_t size = 0;
     *out = (struct keep_state){0};
     enum err kind = keep_get(keep, KEEP_STATE, MOST_BYTES, &bytes, &size);
-    if (kind != OK)
-        return kind;
-    json_t *root = json_loadb((const char *) bytes, size, JSON_REJECT_DUPLICATES, NULL);
-    kind = read_state(root, out);
-    json_decref(root);
-    if (kind != OK)
-        keep_state_fini(out);
-    return kind;
+    return kind == OK ? keep_state_read(bytes, size, out) : kind;
 }

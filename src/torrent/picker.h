@@ -24,11 +24,15 @@ void picker_begin(struct picker *picker);
 /* It came; `false` after a check found it bad. */
 void picker_have(struct picker *picker, uint32_t piece, bool is_here);
 
+/* A peer that owed pieces is gone: what has a deadline goes before all that was asked of others. */
+void picker_urge(struct picker *picker);
+
 /* What somebody reads: bytes of the torrent, not all of them here. */
 struct picker_read {
     struct span span;
     bool is_now;   /* somebody sleeps until they come */
     bool is_start; /* they are the first ones of a file */
+    bool is_index; /* not asked for yet, but before the first picture */
 };
 struct picker_deadline {
     uint32_t piece;
@@ -37,10 +41,11 @@ struct picker_deadline {
 /* To be told in this order. Lent until the next call. */
 struct picker_moves {
     bool is_sequential;
-    const struct picker_deadline *set;
-    size_t set_count;
     const uint32_t *cleared;
     size_t cleared_count;
+    /* The first deadline where there is none makes libtorrent cancel what it asked for elsewhere. */
+    const struct picker_deadline *set;
+    size_t set_count;
     const struct shim_priority *priorities;
     size_t priority_count;
 };

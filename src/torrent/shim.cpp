@@ -2,9 +2,10 @@
 #include "torrent/shim.hpp"
 
 #include <algorithm>
-#include <climits>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <sys/stat.h>
 #include <unordered_set>
 #include <vector>
 
@@ -12,7 +13,6 @@
 #include <libtorrent/bencode.hpp>
 #include <libtorrent/ip_filter.hpp>
 #include <libtorrent/mmap_disk_io.hpp>
-#include <libtorrent/peer_class.hpp>
 #include <libtorrent/peer_info.hpp>
 #include <libtorrent/read_resume_data.hpp>
 #include <libtorrent/session.hpp>
@@ -23,7 +23,6 @@
 
 extern "C" {
 #include "base/mem.h"
-#include "base/str.h"
 }
 
 struct shim {
@@ -39,176 +38,15 @@ struct shim_torrent {
     void *ctx = nullptr;
     lt::torrent_handle handle;
     std::vector<lt::tcp::endpoint> peers; /* that we reached, the last ones */
+    bool is_held = false;   /* waits for its check, to be started then: that calls its peers */
+    bool is_faulty = false; /* its failure was told */
+    std::shared_ptr<matinee::waiting> waiting = std::make_shared<matinee::waiting>();
 };
 
 namespace
 {
 
-using lt::settings_pack;
-
-/* --- settings (torrent-engine 7) --- */
-
-constexpr int most_alerts = 20'000;
-constexpr int most_metadata_bytes = 4 * 1024 * 1024;
-constexpr int most_pieces = 200'000;
 constexpr std::size_t most_peers = 100;
-
-char const *const local_ranges[][2] = {
-    {"0.0.0.0", "0.255.255.255"},
-    {"10.0.0.0", "10.255.255.255"},
-    {"100.64.0.0", "100.127.255.255"},
-    {"127.0.0.0", "127.255.255.255"},
-    {"169.254.0.0", "169.254.255.255"},
-    {"172.16.0.0", "172.31.255.255"},
-    {"192.168.0.0", "192.168.255.255"},
-    {"224.0.0.0", "255.255.255.255"},
-    {"::", "::1"},
-    {"::ffff:0.0.0.0", "::ffff:255.255.255.255"},
-    {"64:ff9b::", "64:ff9b::ffff:ffff"},
-    {"fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-    {"fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-    {"ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-};
-
-lt::ip_filter local_filter()
-{
-    lt::ip_filter filter;
-    for (auto const &range : local_ranges)
-        filter.add_rule(lt::make_address(range[0]), lt::make_address(range[1]),
-                        lt::ip_filter::blocked);
-    return filter;
-}
-
-/* Peers nearby would have no limit of their rate otherwise. */
-lt::ip_filter one_class()
-{
-    auto const bit = 1U << static_cast<std::uint32_t>(lt::session::global_peer_class_id);
-    lt::ip_filter filter;
-    filter.add_rule(lt::make_address("0.0.0.0"), lt::make_address("255.255.255.255"), bit);
-    filter.add_rule(lt::make_address("::"),
-                    lt::make_address("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), bit);
-    return filter;
-}
-
-int rate_of(std::int64_t bytes)
-{
-    return static_cast<int>(std::min<std::int64_t>(bytes, INT_MAX));
-}
-
-void set_limits(settings_pack &pack, struct shim_settings const &settings)
-{
-    pack.set_int(settings_pack::download_rate_limit, rate_of(settings.download_rate));
-    pack.set_int(settings_pack::upload_rate_limit, rate_of(settings.upload_rate));
-    pack.set_int(settings_pack::connections_limit, settings.connections);
-    pack.set_int(settings_pack::max_peerlist_size, 1000);
-    pack.set_int(settings_pack::unchoke_slots_limit, 8);
-    pack.set_int(settings_pack::listen_queue_size, 32);
-    pack.set_int(settings_pack::max_pex_peers, 50);
-    pack.set_int(settings_pack::max_metadata_size, most_metadata_bytes);
-    pack.set_int(settings_pack::max_piece_count, most_pieces);
-    pack.set_int(settings_pack::max_web_seed_connections, 3);
-    pack.set_int(settings_pack::urlseed_max_request_bytes, 4 * 1024 * 1024);
-    pack.set_int(settings_pack::urlseed_timeout, 10);
-    pack.set_int(settings_pack::tracker_maximum_response_length, 256 * 1024);
-}
-
-void set_network(settings_pack &pack, struct shim_settings const &settings)
-{
-    bool const is_bound = settings.interface != nullptr;
-    pack.set_str(settings_pack::user_agent, "matinee/" MATINEE_VERSION);
-    pack.set_str(settings_pack::listen_interfaces, settings.listen);
-    pack.set_str(settings_pack::outgoing_interfaces, is_bound ? settings.interface : "");
-    pack.set_bool(settings_pack::listen_system_port_fallback, !is_bound);
-    pack.set_bool(settings_pack::enable_outgoing_utp, false);
-    pack.set_bool(settings_pack::enable_dht, settings.dht);
-    pack.set_bool(settings_pack::enable_lsd, settings.lsd);
-    pack.set_bool(settings_pack::enable_upnp, settings.upnp);
-    pack.set_bool(settings_pack::enable_natpmp, settings.upnp);
-    pack.set_bool(settings_pack::ssrf_mitigation, !settings.allow_local);
-    pack.set_bool(settings_pack::no_connect_privileged_ports, true);
-    pack.set_bool(settings_pack::apply_ip_filter_to_trackers, true);
-    pack.set_bool(settings_pack::allow_multiple_connections_per_ip, settings.allow_local);
-    pack.set_bool(settings_pack::validate_https_trackers, true);
-    pack.set_bool(settings_pack::allow_idna, false);
-    pack.set_bool(settings_pack::anonymous_mode, is_bound || settings.proxy != nullptr);
-    int const policy =
-        settings.encrypted_only ? settings_pack::pe_forced : settings_pack::pe_enabled;
-    pack.set_int(settings_pack::out_enc_policy, policy);
-    pack.set_int(settings_pack::in_enc_policy, policy);
-    pack.set_int(settings_pack::allowed_enc_level, settings_pack::pe_both);
-    pack.set_bool(settings_pack::prefer_rc4, false);
-}
-
-/* "socks5://host:port" or "host:port". */
-void set_proxy(settings_pack &pack, char const *proxy)
-{
-    constexpr std::uint64_t usual_port = 1080;
-    constexpr std::uint64_t most_port = 65535;
-    if (proxy == nullptr)
-        return;
-    std::string place = proxy;
-    std::size_t const begin = place.find("://");
-    place = begin == std::string::npos ? place : place.substr(begin + 3);
-    std::size_t const colon = place.rfind(':');
-    std::uint64_t port = usual_port;
-    if (colon != std::string::npos &&
-        slice_number(slice_of(place.c_str() + colon + 1), most_port, &port) != OK)
-        port = 0; /* nowhere: nothing leaves beside it */
-    pack.set_int(settings_pack::proxy_type, settings_pack::socks5);
-    pack.set_str(settings_pack::proxy_hostname, place.substr(0, colon));
-    pack.set_int(settings_pack::proxy_port, static_cast<int>(port));
-    pack.set_bool(settings_pack::proxy_hostnames, true);
-    pack.set_bool(settings_pack::proxy_peer_connections, true);
-    pack.set_bool(settings_pack::proxy_tracker_connections, true);
-}
-
-/* Values measured in torrent-engine 3 and 7. */
-void set_picking(settings_pack &pack)
-{
-    pack.set_int(settings_pack::initial_picker_threshold, 0);
-    pack.set_int(settings_pack::whole_pieces_threshold, 0);
-    pack.set_bool(settings_pack::strict_end_game_mode, true);
-    pack.set_int(settings_pack::request_queue_time, 3);
-    pack.set_int(settings_pack::max_out_request_queue, 500);
-    pack.set_int(settings_pack::piece_timeout, 10);
-    pack.set_int(settings_pack::request_timeout, 20);
-    pack.set_int(settings_pack::peer_timeout, 60);
-    pack.set_int(settings_pack::peer_connect_timeout, 7);
-    pack.set_bool(settings_pack::smooth_connects, true);
-    pack.set_int(settings_pack::tick_interval, 100);
-    pack.set_int(settings_pack::connection_speed, 30);
-    pack.set_int(settings_pack::torrent_connect_boost, 30);
-}
-
-/* No memory maps: a file that shrinks would kill the server, and its pages count as ours. */
-void set_disk(settings_pack &pack)
-{
-    pack.set_int(settings_pack::aio_threads, 4);
-    pack.set_int(settings_pack::hashing_threads, 1);
-    pack.set_int(settings_pack::checking_mem_usage, 256);
-    pack.set_int(settings_pack::file_pool_size, 40);
-    pack.set_int(settings_pack::max_queued_disk_bytes, 8 * 1024 * 1024);
-    pack.set_int(settings_pack::mmap_file_size_cutoff, INT_MAX);
-    pack.set_int(settings_pack::disk_write_mode, settings_pack::always_pwrite);
-    pack.set_bool(settings_pack::no_atime_storage, true);
-}
-
-settings_pack pack_of(struct shim_settings const &settings)
-{
-    settings_pack pack;
-    pack.set_int(settings_pack::alert_mask,
-                 static_cast<int>(static_cast<std::uint32_t>(
-                     lt::alert_category::error | lt::alert_category::status |
-                     lt::alert_category::storage | lt::alert_category::piece_progress |
-                     lt::alert_category::tracker | lt::alert_category::connect)));
-    pack.set_int(settings_pack::alert_queue_size, most_alerts);
-    set_limits(pack, settings);
-    set_network(pack, settings);
-    set_proxy(pack, settings.proxy);
-    set_picking(pack);
-    set_disk(pack);
-    return pack;
-}
 
 /* --- adding --- */
 
@@ -220,7 +58,7 @@ enum err read_resume(struct shim_order const &order, lt::add_torrent_params &par
     lt::add_torrent_params saved = lt::read_resume_data(
         {static_cast<char const *>(order.resume), static_cast<std::ptrdiff_t>(order.resume_size)},
         error, limits);
-    if (error || saved.info_hashes != params.info_hashes)
+    if (!params.ti || error || saved.info_hashes != params.info_hashes)
         return ERR_BAD_INPUT;
     saved.ti = params.ti;
     saved.name = params.name;
@@ -249,6 +87,29 @@ void set_names(struct shim_order const &order, lt::add_torrent_params &params)
         params.renamed_files[file] = order.names[static_cast<int>(file)];
 }
 
+/* What is said to be here lies within the files as they are, or is not here. */
+bool may_be_here(struct shim_order const &order, lt::add_torrent_params const &params)
+{
+    lt::file_storage const &files = params.ti->files();
+    for (lt::file_index_t const file : files.file_range()) {
+        std::int64_t const begin = files.file_offset(file), size = files.file_size(file);
+        std::int64_t end = 0; /* of the last piece that is here, in the file */
+        for (std::int64_t at = begin; at < begin + size;) {
+            lt::piece_index_t const piece(static_cast<int>(at / files.piece_length()));
+            at = (static_cast<int>(piece) + 1LL) * files.piece_length();
+            if (piece < params.have_pieces.end_index() && params.have_pieces.get_bit(piece))
+                end = std::min(at - begin, size);
+        }
+        struct stat status = {};
+        std::string const path =
+            std::string(order.folder) + "/" + order.names[static_cast<int>(file)];
+        bool const is_there = lstat(path.c_str(), &status) == 0;
+        if (order.wanted[static_cast<int>(file)] && is_there && status.st_size < end)
+            return false;
+    }
+    return true;
+}
+
 enum err params_of(struct shim const &shim, struct shim_order const &order,
                    lt::add_torrent_params &params, struct why *why)
 {
@@ -267,12 +128,17 @@ enum err params_of(struct shim const &shim, struct shim_order const &order,
             params.peers.insert(params.peers.end(), magnet.peers.begin(), magnet.peers.end());
         }
     }
-    if (order.resume != nullptr && params.ti)
-        (void) read_resume(order, params);
-    if (order.have != nullptr && params.ti)
+    /* The journal tells what came after it was saved; without it all is looked at. */
+    bool const is_known = order.resume == nullptr || read_resume(order, params) == OK;
+    if (order.have != nullptr && params.ti && is_known)
         set_have(order, params);
     if (order.names != nullptr && params.ti)
         set_names(order, params);
+    if (order.have != nullptr && params.ti && !may_be_here(order, params)) {
+        params.have_pieces.clear();
+        params.verified_pieces.clear();
+        params.unfinished_pieces.clear();
+    }
     return OK;
 }
 
@@ -285,6 +151,20 @@ std::vector<lt::download_priority_t> priorities_of(bool const *wanted, std::size
     return priorities;
 }
 
+/* Peers that are known from the begin are called when libtorrent next looks around, once a second; but at
+ * once when a torrent is resumed. */
+bool knows_peers(struct shim_order const &order)
+{
+    return !order.is_stopped && (order.torrent == nullptr || order.instead != nullptr);
+}
+
+void release(struct shim_torrent &torrent)
+{
+    if (torrent.is_held)
+        torrent.handle.resume();
+    torrent.is_held = false;
+}
+
 void set_flags(struct shim_order const &order, lt::add_torrent_params &params)
 {
     params.save_path = order.folder;
@@ -292,24 +172,48 @@ void set_flags(struct shim_order const &order, lt::add_torrent_params &params)
     params.flags = lt::torrent_flags::update_subscribe | lt::torrent_flags::duplicate_is_error |
                    lt::torrent_flags::apply_ip_filter | lt::torrent_flags::default_dont_download |
                    lt::torrent_flags::need_save_resume;
-    if (order.is_stopped)
+    if (order.is_stopped || knows_peers(order))
         params.flags |= lt::torrent_flags::paused;
     if (params.ti)
         params.file_priorities =
             priorities_of(order.wanted, static_cast<std::size_t>(params.ti->files().num_files()));
 }
 
-/* Those that we reached can be reached again. */
+/* Without the hashes of version 2, which are not of the description: peers send those with the pieces. */
+std::vector<char> torrent_file_of(lt::torrent_info const &info,
+                                  std::vector<lt::announce_entry> const &trackers)
+{
+    auto const bytes = info.info_section();
+    lt::entry root;
+    root["info"] = lt::entry::preformatted_type(bytes.begin(), bytes.end());
+    lt::entry::list_type &tiers = root["announce-list"].list();
+    for (lt::announce_entry const &tracker : trackers)
+        tiers.emplace_back(lt::entry::list_type{lt::entry(tracker.url)});
+    std::vector<char> out;
+    lt::bencode(std::back_inserter(out), root);
+    return out;
+}
+
+/* Those that we reached, of those that are there now. */
+std::vector<lt::tcp::endpoint> called_peers(struct shim_torrent const &torrent)
+{
+    std::vector<lt::peer_info> peers;
+    std::vector<lt::tcp::endpoint> called;
+    torrent.handle.get_peer_info(peers);
+    for (lt::peer_info const &peer : peers)
+        if (peer.flags & lt::peer_info::local_connection)
+            called.push_back(peer.ip);
+    return called;
+}
+
+/* They can be reached again. */
 void take_place(struct shim &shim, struct shim_torrent **instead, lt::add_torrent_params &params)
 {
     struct shim_torrent *old = *instead;
     *instead = nullptr;
     old->ctx = nullptr;
-    std::vector<lt::peer_info> peers;
-    old->handle.get_peer_info(peers);
-    for (lt::peer_info const &peer : peers)
-        if (peer.flags & lt::peer_info::local_connection)
-            params.peers.push_back(peer.ip);
+    for (lt::tcp::endpoint const &peer : called_peers(*old))
+        params.peers.push_back(peer);
     shim.session->remove_torrent(old->handle);
 }
 
@@ -357,21 +261,19 @@ struct shim_status status_of(lt::torrent_status const &status)
     out.peers = status.num_peers;
     out.seeds = status.num_seeds;
     out.known_peers = status.list_peers;
+    out.came = static_cast<std::uint64_t>(status.total_download);
     out.seeding_s = lt::total_seconds(status.seeding_duration);
     return out;
 }
 
-void tell_status(lt::state_update_alert const &alert, taker const &taker)
+void tell_status(lt::torrent_status const &status, struct shim_torrent &torrent, taker const &taker)
 {
-    for (lt::torrent_status const &status : alert.status) {
-        struct shim_torrent const *torrent = torrent_of(taker.shim, status.handle);
-        if (torrent == nullptr)
-            continue;
-        struct shim_status const said = status_of(status);
-        struct shim_event event = event_of(SHIM_STATUS, torrent);
-        event.status = &said;
-        taker.tell(event);
-    }
+    if (status.state != lt::torrent_status::checking_resume_data)
+        release(torrent); /* or its files would never be read */
+    struct shim_status const said = status_of(status);
+    struct shim_event event = event_of(SHIM_STATUS, &torrent);
+    event.status = &said;
+    taker.tell(event);
 }
 
 void tell_resume(lt::save_resume_data_alert const &alert, struct shim_torrent const *torrent,
@@ -384,8 +286,8 @@ void tell_resume(lt::save_resume_data_alert const &alert, struct shim_torrent co
     taker.tell(event);
 }
 
-void tell_failure(enum shim_event_kind kind, struct shim_torrent const *torrent, enum err failure,
-                  std::string const &words, taker const &taker)
+void tell_words(enum shim_event_kind kind, struct shim_torrent const *torrent, enum err failure,
+                std::string const &words, taker const &taker)
 {
     struct shim_event event = event_of(kind, torrent);
     event.failure = failure;
@@ -395,25 +297,34 @@ void tell_failure(enum shim_event_kind kind, struct shim_torrent const *torrent,
 
 enum err kind_of(lt::error_code const &error)
 {
+    if (error == lt::errors::torrent_inconsistent_hashes)
+        return ERR_BAD_MEDIA;
     return error == boost::system::errc::no_space_on_device || error.value() == EDQUOT ||
                    error.value() == EFBIG
                ? ERR_LIMIT
                : ERR_IO;
 }
 
-void note_peer(struct shim_torrent &torrent, lt::peer_connect_alert const &alert)
+void tell_failure(struct shim_torrent &torrent, enum err failure, std::string const &words,
+                  taker const &taker)
+{
+    torrent.is_faulty = true;
+    tell_words(SHIM_DISK, &torrent, failure, words, taker);
+}
+
+/* One that we called. */
+void note_peer(struct shim_torrent &torrent, lt::tcp::endpoint const &peer)
 {
     auto &peers = torrent.peers;
-    bool const is_known = std::find(peers.begin(), peers.end(), alert.endpoint) != peers.end();
-    if (alert.direction != lt::peer_connect_alert::direction_t::out || is_known)
+    if (std::find(peers.begin(), peers.end(), peer) != peers.end())
         return;
     if (peers.size() == most_peers)
         peers.erase(peers.begin());
-    peers.push_back(alert.endpoint);
+    peers.push_back(peer);
 }
 
-/* When all that was wanted had come, libtorrent hung up on the seeds and forgot that it could call them;
- * more is wanted now. */
+/* When all that was wanted had come, libtorrent hung up on the seeds and forgot that it could call them; after
+ * an error it hung up on everyone, and would wait a minute before it called again. More is wanted now. */
 void rejoin(struct shim_torrent &torrent)
 {
     if (torrent.peers.empty() || torrent.handle.status({}).num_peers > 0)
@@ -436,41 +347,88 @@ void tell_of(lt::alert const *alert, struct shim_torrent *torrent, taker const &
         rejoin(*torrent);
         taker.tell(event_of(SHIM_WANTED, torrent));
     } else if (auto const *peer = lt::alert_cast<lt::peer_connect_alert>(alert)) {
-        note_peer(*torrent, *peer);
+        if (peer->direction == lt::peer_connect_alert::direction_t::out)
+            note_peer(*torrent, peer->endpoint);
     } else if (lt::alert_cast<lt::torrent_checked_alert>(alert) != nullptr) {
+        release(*torrent);
         taker.tell(event_of(SHIM_CHECKED, torrent));
     } else if (auto const *resume = lt::alert_cast<lt::save_resume_data_alert>(alert)) {
         tell_resume(*resume, torrent, taker);
     } else if (lt::alert_cast<lt::save_resume_data_failed_alert>(alert) != nullptr) {
         taker.tell(event_of(SHIM_RESUME_FAILED, torrent));
     } else if (auto const *disk = lt::alert_cast<lt::file_error_alert>(alert)) {
-        tell_failure(SHIM_DISK, torrent, kind_of(disk->error), disk->error.message(), taker);
+        tell_failure(*torrent, kind_of(disk->error), disk->error.message(), taker);
     } else if (auto const *broken = lt::alert_cast<lt::torrent_error_alert>(alert)) {
-        tell_failure(SHIM_DISK, torrent, kind_of(broken->error), broken->error.message(), taker);
+        tell_failure(*torrent, kind_of(broken->error), broken->error.message(), taker);
     } else if (auto const *tracker = lt::alert_cast<lt::tracker_error_alert>(alert)) {
         char const *said = tracker->failure_reason();
-        tell_failure(SHIM_TRACKER, torrent, ERR_IO,
-                     said != nullptr && said[0] != '\0' ? said : tracker->error.message(), taker);
+        tell_words(SHIM_TRACKER, torrent, ERR_IO,
+                   said != nullptr && said[0] != '\0' ? said : tracker->error.message(), taker);
     } else if (lt::alert_cast<lt::tracker_reply_alert>(alert) != nullptr) {
         taker.tell(event_of(SHIM_TRACKER, torrent));
     }
 }
 
+void tell_removed(struct shim_torrent *torrent, taker const &taker)
+{
+    taker.shim.torrents.erase(torrent);
+    if (torrent->ctx != nullptr)
+        taker.tell(event_of(SHIM_REMOVED, torrent));
+    delete torrent;
+}
+
+/* Of those that libtorrent does not know any more, it may have said so unheard. */
+void tell_gone(taker const &taker)
+{
+    std::vector<struct shim_torrent *> gone;
+    for (struct shim_torrent *torrent : taker.shim.torrents)
+        if (!torrent->handle.is_valid())
+            gone.push_back(torrent);
+    for (struct shim_torrent *torrent : gone)
+        tell_removed(torrent, taker);
+}
+
+/* What was not heard of it: whom it reached, that it failed, what became of it. libtorrent says that once, unless
+ * it changes again. */
+void tell_anew(struct shim_torrent &torrent, taker const &taker)
+{
+    lt::torrent_status const status =
+        torrent.handle.status(lt::torrent_handle::query_accurate_download_counters);
+    for (lt::tcp::endpoint const &peer : called_peers(torrent))
+        note_peer(torrent, peer);
+    bool const is_mute = static_cast<bool>(status.flags & lt::torrent_flags::upload_mode);
+    if (status.errc && !torrent.is_faulty)
+        tell_failure(torrent, kind_of(status.errc), status.errc.message(), taker);
+    else if (is_mute && !torrent.is_faulty)
+        tell_failure(torrent, ERR_IO, "what came could not be written", taker);
+    tell_status(status, torrent, taker);
+}
+
+/* Events were lost, and are made up for. */
+void tell_missed(taker const &taker)
+{
+    struct shim_event event = {};
+    event.kind = SHIM_MISSED;
+    taker.tell(event);
+    auto const torrents = taker.shim.torrents; /* what is told may change it */
+    for (struct shim_torrent *torrent : torrents)
+        if (torrent->ctx != nullptr)
+            matinee::attempted([&] { tell_anew(*torrent, taker); });
+}
+
 void tell(lt::alert const *alert, taker const &taker)
 {
     if (auto const *status = lt::alert_cast<lt::state_update_alert>(alert)) {
-        tell_status(*status, taker);
+        for (lt::torrent_status const &one : status->status)
+            if (struct shim_torrent *torrent = torrent_of(taker.shim, one.handle))
+                tell_status(one, *torrent, taker);
+        tell_gone(taker);
     } else if (auto const *removed = lt::alert_cast<lt::torrent_removed_alert>(alert)) {
         auto *torrent = removed->userdata.get<struct shim_torrent>();
-        if (taker.shim.torrents.erase(torrent) > 0) {
-            if (torrent->ctx != nullptr)
-                taker.tell(event_of(SHIM_REMOVED, torrent));
-            delete torrent;
-        }
+        if (taker.shim.torrents.count(torrent) > 0 && torrent->handle == removed->handle)
+            tell_removed(torrent, taker);
     } else if (lt::alert_cast<lt::alerts_dropped_alert>(alert) != nullptr) {
-        struct shim_event event = {};
-        event.kind = SHIM_MISSED;
-        taker.tell(event);
+        tell_missed(taker);
     } else if (auto const *deaf = lt::alert_cast<lt::listen_failed_alert>(alert)) {
         std::string const words = deaf->message();
         struct shim_event event = {};
@@ -487,17 +445,6 @@ void tell(lt::alert const *alert, taker const &taker)
 
 } // namespace
 
-namespace matinee
-{
-
-bool is_local(lt::address const &address)
-{
-    static lt::ip_filter const filter = local_filter();
-    return filter.access(address) != 0;
-}
-
-} // namespace matinee
-
 /* --- the session --- */
 
 enum err shim_open(const struct shim_settings *settings, void (*wake)(void *ctx), void *ctx,
@@ -506,14 +453,14 @@ enum err shim_open(const struct shim_settings *settings, void (*wake)(void *ctx)
     return matinee::guarded(
         why, [&]() -> enum err {
             lt::session_params params;
-            params.settings = pack_of(*settings);
+            params.settings = matinee::pack_of(*settings);
             params.disk_io_constructor = lt::mmap_disk_io_constructor;
             auto made = std::make_unique<struct shim>();
             made->allow_local = settings->allow_local;
             made->session = std::make_unique<lt::session>(std::move(params));
             if (!settings->allow_local)
-                made->session->set_ip_filter(local_filter());
-            made->session->set_peer_class_filter(one_class());
+                made->session->set_ip_filter(matinee::local_filter());
+            made->session->set_peer_class_filter(matinee::one_class());
             made->session->set_alert_notify([wake, ctx] { wake(ctx); });
             *out = made.release();
             return OK;
@@ -538,8 +485,8 @@ void shim_close(struct shim **shim)
 void shim_set_utp(struct shim *shim, bool is_on)
 {
     matinee::attempted([&] {
-        settings_pack pack;
-        pack.set_bool(settings_pack::enable_outgoing_utp, is_on);
+        lt::settings_pack pack;
+        pack.set_bool(lt::settings_pack::enable_outgoing_utp, is_on);
         shim->session->apply_settings(std::move(pack));
     });
 }
@@ -579,6 +526,7 @@ enum err shim_add(struct shim *shim, const struct shim_order *order, struct shim
             torrent->shim = shim;
             torrent->ctx = order->ctx;
             params.userdata = torrent.get();
+            matinee::watch_peers(torrent->waiting, params);
             lt::error_code error;
             torrent->handle = shim->session->add_torrent(std::move(params), error);
             if (error == lt::errors::duplicate_torrent)
@@ -586,6 +534,9 @@ enum err shim_add(struct shim *shim, const struct shim_order *order, struct shim
             if (error)
                 return why_set(why, ERR_IO, nullptr, "the torrent cannot be added: %s",
                                error.message().c_str());
+            torrent->is_held = knows_peers(*order);
+            if (order->torrent == nullptr)
+                release(*torrent);
             shim->torrents.insert(torrent.get());
             *out = torrent.release();
             return OK;
@@ -602,6 +553,7 @@ void shim_remove(struct shim_torrent **torrent)
 
 void shim_stop(struct shim_torrent *torrent)
 {
+    torrent->is_held = false;
     matinee::attempted([&] { torrent->handle.pause(); });
 }
 
@@ -621,11 +573,7 @@ enum err shim_metadata(struct shim_torrent *torrent, struct shim_meta **out, uin
             enum err const kind = matinee::judge(*info, why);
             if (kind != OK)
                 return kind;
-            lt::add_torrent_params params;
-            params.ti = std::make_shared<lt::torrent_info>(*info);
-            for (lt::announce_entry const &tracker : torrent->handle.trackers())
-                params.trackers.push_back(tracker.url);
-            std::vector<char> const written = lt::write_torrent_file_buf(params, {});
+            std::vector<char> const written = torrent_file_of(*info, torrent->handle.trackers());
             *out = matinee::describe(*info);
             *bytes = static_cast<uint8_t *>(mem_dup(written.data(), written.size()));
             *size = written.size();
@@ -697,11 +645,19 @@ void shim_set_sequential(struct shim_torrent *torrent, bool is_sequential)
     });
 }
 
+bool shim_watch_peers(struct shim_torrent *torrent, bool is_waited_for)
+{
+    torrent->waiting->is_waited_for = is_waited_for;
+    return torrent->waiting->has_lost.exchange(false);
+}
+
 void shim_retry_disk(struct shim_torrent *torrent)
 {
     matinee::attempted([&] {
+        torrent->is_faulty = false;
         torrent->handle.clear_error();
         torrent->handle.unset_flags(lt::torrent_flags::upload_mode);
         torrent->handle.resume();
+        rejoin(*torrent);
     });
 }

@@ -28,6 +28,7 @@ struct shim_settings {
     bool dht, lsd, upnp;
     bool encrypted_only;
     bool allow_local; /* peers, trackers and web seeds of this machine and its networks */
+    int most_events;  /* that may wait to be taken; 0: as many as are good for it */
 };
 
 MUST_CHECK enum err shim_open(const struct shim_settings *settings, void (*wake)(void *ctx),
@@ -46,8 +47,18 @@ struct shim_file {
     uint64_t offset, size;
     bool is_hidden; /* padding, links: never fetched, never shown */
 };
+/* In hex; "" where the torrent has none of this version. */
+struct shim_hashes {
+    char v1[SHIM_HASH_TEXT]; /* SHA-1 */
+    char v2[SHIM_HASH_TEXT]; /* SHA-256 */
+};
+/* What the torrent is known by: that of version 1 where there is one. Lent. */
+const char *shim_hash(const struct shim_hashes *hashes);
+/* Whether they are of one torrent: a hybrid one has both, and a magnet may name either. */
+bool shim_hashes_meet(const struct shim_hashes *a, const struct shim_hashes *b);
+
 struct shim_meta {
-    char hash[SHIM_HASH_TEXT]; /* hex: SHA-1 where there is a version 1, else SHA-256 */
+    struct shim_hashes hashes;
     char *name;
     uint64_t size;
     uint32_t piece_bytes, pieces;
@@ -59,9 +70,9 @@ void shim_meta_free(struct shim_meta **meta);
 /* BAD_INPUT, LIMIT. Any thread. */
 MUST_CHECK enum err shim_meta_read(const void *bytes, size_t size, struct shim_meta **out,
                                    struct why *why);
-/* The info-hash of a magnet URI, as in shim_meta.hash, and its name, mem_free, NULL where it has none.
- * BAD_INPUT. Any thread. */
-MUST_CHECK enum err shim_magnet_read(const char *uri, char hash[SHIM_HASH_TEXT], char **name,
+/* The info-hashes that a magnet URI names, and its name, mem_free, NULL where it has none. BAD_INPUT,
+ * LIMIT. Any thread. */
+MUST_CHECK enum err shim_magnet_read(const char *uri, struct shim_hashes *hashes, char **name,
                                      struct why *why);
 
 /* --- torrents --- */
@@ -111,6 +122,9 @@ void shim_set_deadline(struct shim_torrent *torrent, uint32_t piece, int ms);
 /* Leaves the piece at 1, whatever it was. */
 void shim_clear_deadline(struct shim_torrent *torrent, uint32_t piece);
 void shim_set_sequential(struct shim_torrent *torrent, bool is_sequential);
+/* While somebody waits, peers that owe blocks and send nothing are hung up on, if others do send. True:
+ * one was, since this was last called. */
+bool shim_watch_peers(struct shim_torrent *torrent, bool is_waited_for);
 /* After it ran out of room: it may write again. */
 void shim_retry_disk(struct shim_torrent *torrent);
 
@@ -121,6 +135,7 @@ struct shim_status {
     int64_t download_rate, upload_rate; /* bytes a second */
     int peers, seeds;
     int known_peers; /* that could be asked */
+    uint64_t came;   /* bytes, whatever they were, since it was added */
     int64_t seeding_s;
 };
 
@@ -132,10 +147,11 @@ enum shim_event_kind {
     SHIM_STATUS,
     SHIM_RESUME, /* bytes, size */
     SHIM_RESUME_FAILED,
-    SHIM_DISK,    /* failure: LIMIT when there is no room, else IO; it does not write any more */
+    SHIM_DISK, /* failure: LIMIT when there is no room, BAD_MEDIA when its hashes contradict each other,
+                   * else IO; it does not write any more */
     SHIM_TRACKER, /* failure: what a tracker said; NULL words: all is well */
-    SHIM_MISSED,  /* of no torrent: events were lost, all pieces should be looked at */
-    SHIM_LISTEN,  /* of no torrent: failure to listen */
+    SHIM_MISSED, /* of no torrent: events were lost, all pieces should be looked at; SHIM_STATUS of each follows */
+    SHIM_LISTEN, /* of no torrent: failure to listen */
     SHIM_REMOVED,
 };
 struct shim_event { /* lent */

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the two files of the shim share. */
+/* What the files of the shim share. */
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <new>
 
 #include <libtorrent/add_torrent_params.hpp>
 #include <libtorrent/address.hpp>
+#include <libtorrent/ip_filter.hpp>
+#include <libtorrent/settings_pack.hpp>
+#include <libtorrent/time.hpp>
 #include <libtorrent/torrent_info.hpp>
 
 extern "C" {
@@ -28,6 +32,21 @@ enum err read_torrent(void const *bytes, std::size_t size, lt::add_torrent_param
 enum err read_magnet(char const *uri, bool allow_local, lt::add_torrent_params &out,
                      struct why *why);
 bool is_local(lt::address const &address);
+
+/* Of a torrent: whether somebody waits for bytes of it, and when some came from any peer. */
+struct waiting {
+    std::atomic<bool> is_waited_for{false};
+    std::atomic<bool> has_lost{false}; /* a peer that owed, since it was last asked */
+    lt::time_point moved;              /* libtorrent's thread */
+};
+/* Peers that owe what somebody waits for and send nothing will be hung up on. */
+void watch_peers(std::shared_ptr<struct waiting> const &waiting, lt::add_torrent_params &params);
+
+lt::settings_pack pack_of(struct shim_settings const &settings);
+/* Nobody of this machine and its networks. */
+lt::ip_filter local_filter();
+/* All are of the class that has our limits. */
+lt::ip_filter one_class();
 
 /* Nothing that C++ throws passes a C function. */
 template <typename Work> enum err guarded(struct why *why, Work work) noexcept

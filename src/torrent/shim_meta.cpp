@@ -39,16 +39,22 @@ char *text_of(std::string const &text)
     return str_take(&out);
 }
 
-void hash_text(lt::info_hash_t const &hashes, char out[SHIM_HASH_TEXT])
+template <typename Hash> void hash_text(Hash const &hash, char out[SHIM_HASH_TEXT])
 {
     std::ostringstream text;
-    if (hashes.has_v1())
-        text << hashes.v1;
-    else
-        text << hashes.v2;
+    text << hash;
     std::string const hex = text.str();
-    std::memset(out, 0, SHIM_HASH_TEXT);
     std::memcpy(out, hex.data(), std::min<std::size_t>(hex.size(), SHIM_HASH_TEXT - 1));
+}
+
+struct shim_hashes hashes_of(lt::info_hash_t const &hashes)
+{
+    struct shim_hashes out = {};
+    if (hashes.has_v1())
+        hash_text(hashes.v1, out.v1);
+    if (hashes.has_v2())
+        hash_text(hashes.v2, out.v2);
+    return out;
 }
 
 bool is_hidden(lt::file_storage const &files, lt::file_index_t file)
@@ -142,7 +148,7 @@ struct shim_meta *describe(lt::torrent_info const &info)
 {
     auto *meta = mem_new(struct shim_meta);
     lt::file_storage const &files = info.files();
-    hash_text(info.info_hashes(), meta->hash);
+    meta->hashes = hashes_of(info.info_hashes());
     meta->name = text_of(info.name());
     meta->size = static_cast<std::uint64_t>(info.total_size());
     meta->piece_bytes = static_cast<std::uint32_t>(info.piece_length());
@@ -212,6 +218,17 @@ enum err read_magnet(char const *uri, bool allow_local, lt::add_torrent_params &
 
 } // namespace matinee
 
+const char *shim_hash(const struct shim_hashes *hashes)
+{
+    return hashes->v1[0] != '\0' ? hashes->v1 : hashes->v2;
+}
+
+bool shim_hashes_meet(const struct shim_hashes *a, const struct shim_hashes *b)
+{
+    return (a->v1[0] != '\0' && std::strcmp(a->v1, b->v1) == 0) ||
+           (a->v2[0] != '\0' && std::strcmp(a->v2, b->v2) == 0);
+}
+
 void shim_meta_free(struct shim_meta **meta)
 {
     struct shim_meta *gone = *meta;
@@ -237,7 +254,7 @@ enum err shim_meta_read(const void *bytes, size_t size, struct shim_meta **out, 
         });
 }
 
-enum err shim_magnet_read(const char *uri, char hash[SHIM_HASH_TEXT], char **name, struct why *why)
+enum err shim_magnet_read(const char *uri, struct shim_hashes *hashes, char **name, struct why *why)
 {
     return matinee::guarded(
         why, [&]() -> enum err {
@@ -245,7 +262,7 @@ enum err shim_magnet_read(const char *uri, char hash[SHIM_HASH_TEXT], char **nam
             enum err const kind = matinee::read_magnet(uri, false, params, why);
             if (kind != OK)
                 return kind;
-            hash_text(params.info_hashes, hash);
+            *hashes = hashes_of(params.info_hashes);
             *name = params.name.empty() ? nullptr : text_of(params.name);
             return OK;
         });

@@ -12,14 +12,18 @@
 
 enum {
     SAVE_MS = 30000,
+    GIVE_UP_MS = 5 * SAVE_MS,
     RETRY_MS = 5000, /* after the disk failed */
+    WAITS_MS = 1500,
     ROOM_BYTES =
         64 * 1024 * 1024, /* so much more than must stay free, or it would be full at once */
     READS = 64,
-    GATE_LOOKS = 256, /* each is a word with libtorrent's thread */
+    ENDS = 16,               /* two of each file: of a season, the first ones */
+    GATE_LOOKS = 256,        /* each is a word with libtorrent's thread */
+    MOST_CONTRADICTIONS = 3, /* now and then libtorrent finds one where there is none */
     MOST_RESUME_BYTES = 32 * 1024 * 1024,
+    MOST_DESCRIPTION_BYTES = 32 * 1024 * 1024, /* with those that were wrong */
 };
-static const char RESUME[] = "resume";
 
 /* --- life --- */
 
@@ -36,7 +40,7 @@ struct torrent *torrent_new(struct torrents *torrents, const char *id, struct ke
     *state = (struct keep_state){0};
     torrent->moved_ms = torrent->saved_ms = clock_mono_ms();
     if (torrent->state.magnet != NULL)
-        (void) !shim_magnet_read(torrent->state.magnet, torrent->hash, &name, NULL);
+        (void) !shim_magnet_read(torrent->state.magnet, &torrent->hashes, &name, NULL);
     TAILQ_INSERT_TAIL(&torrents->list, torrent, link);
     return torrent;
 }
@@ -56,7 +60,7 @@ void torrent_free(struct torrent **torrent)
     picker_free(&gone->picker);
     shim_meta_free(&gone->meta);
     keep_state_fini(&gone->state);
-    keep_close(&gone->keep);
+    disk_close(gone->torrents, &gone->keep);
     mem_free(gone);
 }
 
@@ -71,9 +75,9 @@ void torrent_save_state(struct torrent *torrent, bool is_clean)
 {
     torrent->state.is_clean = is_clean;
     memcpy(torrent->state.boot, torrent->torrents->boot, sizeof torrent->state.boot);
-    enum err kind = keep_put_state(torrent->keep, &torrent->state);
-    if (kind != OK)
-        log_warning("torrent.state", log_str("id", torrent->id), log_err(kind));
+    void *text = keep_state_text(&torrent->state);
+    if (text != NULL)
+        disk_put(torrent, KEEP_STATE, &text, strlen(text));
     torrent->is_changed = true;
 }
 
@@ -128,7 +132,7 @@ void torrent_describe(struct torrent *torrent, struct shim_meta **meta)
 {
     torrent->meta = *meta;
     *meta = NULL;
-    memcpy(torrent->hash, torrent->meta->hash, sizeof torrent->hash);
+    torrent->hashes = torrent->meta->hashes;
     torrent->picker =
         picker_new(torrent->meta->pieces, torrent->meta->piece_bytes, torrent->meta->size);
     torrent->have = mem_new_array(uint8_t, torrent->meta->pieces);
@@ -190,7 +194,8 @@ void torrent_begin(struct torrent *torrent, const void *bytes, size_t size, bool
         noted = mem_new_array(uint8_t, torrent->meta->pieces);
         keep_noted_pieces(torrent->keep, noted, torrent->meta->pieces);
         order.have = noted;
-        if (keep_get(torrent->keep, RESUME, MOST_RESUME_BYTES, &resume, &order.resume_size) == OK)
+        if (keep_get(torrent->keep, KEEP_RESUME, MOST_RESUME_BYTES, &resume, &order.resume_size) ==
+            OK)
             order.resume = resume;
     }
     add_to_session(torrent, &order, &why);
@@ -204,14 +209,16 @@ static void take_description(struct torrent *torrent)
     struct why why = {0};
     if (torrent->phase != PHASE_DESCRIPTION)
         return;
-    if (shim_metadata(torrent->shim, &meta, &bytes, &size, &why) != OK) {
+    enum err kind = shim_metadata(torrent->shim, &meta, &bytes, &size, &why);
+    if (kind == ERR_NOT_FOUND)
+        return;
+    if (kind != OK) {
         torrent_fail(torrent, "%s", why.text);
         return;
     }
-    enum err kind = keep_put(torrent->keep, KEEP_META, bytes, size);
+    void *copy = mem_dup(bytes, size);
+    disk_put(torrent, KEEP_META, &copy, size);
     torrent_describe(torrent, &meta);
-    if (kind != OK)
-        log_warning("torrent.meta", log_str("id", torrent->id), log_err(kind));
     log_info("torrent.described", log_str("id", torrent->id), log_str("name", torrent->state.name),
              log_int("files", (int64_t) torrent->meta->file_count),
              log_int("bytes", (int64_t) torrent->meta->size));
@@ -254,6 +261,7 @@ static void take_piece(struct torrent *torrent, uint32_t piece)
     keep_note_piece(torrent->keep, piece);
     files_fill(torrent, piece);
     torrent->is_dirty = torrent->is_changed = true;
+    torrent->contradictions = 0;
     torrent->moved_ms = clock_mono_ms();
 }
 
@@ -282,6 +290,23 @@ bool torrent_is_watched(const struct torrent *torrent)
     return is_watched;
 }
 
+/* Whether somebody has waited for the same byte a while. */
+static bool is_waited_for(struct torrent *torrent, const struct picker_read *reads, size_t count)
+{
+    int64_t now_ms = clock_mono_ms();
+    const struct picker_read *first = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (reads[i].is_now && (first == NULL || reads[i].span.begin < first->span.begin))
+            first = &reads[i];
+    if (first == NULL) {
+        torrent->waits_ms = 0;
+    } else if (torrent->waits_ms == 0 || torrent->waits_at != first->span.begin) {
+        torrent->waits_at = first->span.begin;
+        torrent->waits_ms = now_ms;
+    }
+    return first != NULL && now_ms - torrent->waits_ms > WAITS_MS;
+}
+
 void torrent_plan(struct torrent *torrent)
 {
     struct picker_read reads[READS];
@@ -290,19 +315,33 @@ void torrent_plan(struct torrent *torrent)
     if (torrent->phase != PHASE_RUNNING || torrent->is_whole || torrent->state.is_paused)
         return;
     size_t count = files_reads(torrent, reads, READS, &is_watched);
-    if (!is_watched && !torrent->is_sequential)
+    if (shim_watch_peers(torrent->shim, is_waited_for(torrent, reads, count)))
+        picker_urge(torrent->picker);
+    if (!is_watched) /* for who presses play: what he needs first is there already */
+        count = files_ends(torrent, reads, ENDS);
+    if (!is_watched && !torrent->is_sequential && count == 0)
         return;
     picker_plan(torrent->picker, reads, count, is_watched, torrent->status.download_rate,
                 clock_mono_ms(), &moves);
     if (moves.is_sequential != torrent->is_sequential)
         shim_set_sequential(torrent->shim, moves.is_sequential);
     torrent->is_sequential = moves.is_sequential;
-    for (size_t i = 0; i < moves.set_count; i++)
-        shim_set_deadline(torrent->shim, moves.set[i].piece, moves.set[i].ms);
     for (size_t i = 0; i < moves.cleared_count; i++)
         shim_clear_deadline(torrent->shim, moves.cleared[i]);
+    for (size_t i = 0; i < moves.set_count; i++)
+        shim_set_deadline(torrent->shim, moves.set[i].piece, moves.set[i].ms);
     if (moves.priority_count > 0)
         shim_prioritize(torrent->shim, moves.priorities, moves.priority_count);
+}
+
+static void look_at_disk(struct torrent *torrent);
+
+static void tell_wanted(struct torrent *torrent)
+{
+    CLEANUP(mem_free_at) bool *wanted = torrent_wanted(torrent);
+    torrent->is_chosen = false;
+    torrent->is_telling = true;
+    shim_want(torrent->shim, wanted, torrent->meta->file_count);
 }
 
 static void start_running(struct torrent *torrent)
@@ -310,8 +349,11 @@ static void start_running(struct torrent *torrent)
     if (torrent->phase == PHASE_FAILED || torrent->phase == PHASE_LEAVING)
         return;
     torrent->phase = PHASE_RUNNING;
+    if (torrent->is_chosen)
+        tell_wanted(torrent);
     picker_begin(torrent->picker);
     collect(torrent);
+    look_at_disk(torrent); /* before anything comes */
     torrent_plan(torrent);
     torrent->is_changed = true;
 }
@@ -323,9 +365,9 @@ void torrent_want(struct torrent *torrent, const bool *wanted)
     set_wanted_pieces(torrent);
     torrent->is_whole = torrent->state.is_filed = false;
     torrent_save_state(torrent, false);
-    CLEANUP(mem_free_at) bool *said = torrent_wanted(torrent);
+    torrent->is_chosen = torrent->phase == PHASE_CHECKING;
     if (torrent->shim != NULL && torrent->phase == PHASE_RUNNING)
-        shim_want(torrent->shim, said, torrent->meta->file_count);
+        tell_wanted(torrent);
 }
 
 void torrent_pause(struct torrent *torrent, bool is_paused)
@@ -343,23 +385,27 @@ void torrent_pause(struct torrent *torrent, bool is_paused)
 
 /* --- the disk --- */
 
+void torrent_ask_resume(struct torrent *torrent)
+{
+    torrent->is_saving = torrent->is_asking = true;
+    shim_save(torrent->shim);
+}
+
 static void save(struct torrent *torrent)
 {
-    torrent->is_saving = true;
     torrent->is_dirty = false;
     torrent->saved_ms = clock_mono_ms();
     keep_turn_pieces(torrent->keep);
-    shim_save(torrent->shim);
+    torrent_ask_resume(torrent);
 }
 
 static void take_resume(struct torrent *torrent, const struct shim_event *event)
 {
-    torrent->is_saving = false;
-    enum err kind = keep_put(torrent->keep, RESUME, event->bytes, event->size);
-    if (kind == OK)
-        keep_forget_pieces(torrent->keep);
-    else
-        log_warning("torrent.resume", log_str("id", torrent->id), log_err(kind));
+    if (!torrent->is_asking)
+        return; /* it was given up, or asked for twice */
+    torrent->is_asking = false;
+    void *bytes = mem_dup(event->bytes, event->size);
+    disk_put_resume(torrent, &bytes, event->size);
 }
 
 static uint64_t free_bytes(const struct torrent *torrent)
@@ -375,6 +421,10 @@ static void take_disk(struct torrent *torrent, const struct shim_event *event)
 {
     if (torrent->disk.text[0] == '\0')
         log_warning("torrent.disk", log_str("id", torrent->id), log_str("why", event->words));
+    if (event->failure == ERR_BAD_MEDIA && ++torrent->contradictions > MOST_CONTRADICTIONS) {
+        torrent_fail(torrent, "%s", event->words);
+        return;
+    }
     if (event->failure == ERR_LIMIT)
         why_set(&torrent->disk, ERR_LIMIT, NULL, "the disk is full");
     else
@@ -437,9 +487,14 @@ void torrent_look(struct torrent *torrent, int64_t now_ms)
     if (torrent->phase == PHASE_RUNNING) {
         look_at_end(torrent);
         look_at_disk(torrent);
+        if (torrent->is_saving && now_ms - torrent->saved_ms >= GIVE_UP_MS)
+            torrent->is_saving = torrent->is_asking = false; /* it never comes */
         if (torrent->is_dirty && !torrent->is_saving && now_ms - torrent->saved_ms >= SAVE_MS)
             save(torrent);
     }
+    bool is_stalled = view_is_stalled(torrent, now_ms);
+    torrent->is_changed |= is_stalled != torrent->is_stalled;
+    torrent->is_stalled = is_stalled;
     if (torrent->is_changed && torrent->phase != PHASE_LEAVING)
         tell(torrent);
 }
@@ -452,11 +507,31 @@ static void take_status(struct torrent *torrent, const struct shim_status *statu
         torrent->moved_ms = clock_mono_ms();
     torrent->status = *status;
     torrent->is_changed = true;
+    if (torrent->phase == PHASE_CHECKING && !status->is_checking)
+        start_running(torrent);
+    /* libtorrent does not take one that is larger, but asks for it again and again. */
+    if (torrent->phase == PHASE_DESCRIPTION && status->came > MOST_DESCRIPTION_BYTES)
+        torrent_fail(torrent, "its description is larger than 4 MiB, or never comes as it should");
+}
+
+/* Some of what libtorrent had to say is lost: it is asked what became of it. Whether it has checked what is on
+ * the disk, its status says, which follows. */
+static void take_missed(struct torrent *torrent)
+{
+    log_debug("torrent.missed", log_str("id", torrent->id));
+    if (torrent->shim == NULL)
+        return;
+    take_description(torrent);
+    collect(torrent);
+    if (torrent->is_telling && torrent->phase == PHASE_RUNNING)
+        tell_wanted(torrent);
+    if (torrent->is_asking)
+        torrent_ask_resume(torrent);
 }
 
 static void removed(struct torrent *torrent)
 {
-    keep_remove(&torrent->keep);
+    disk_remove(torrent->torrents, &torrent->keep);
     torrent_free(&torrent);
 }
 
@@ -467,6 +542,7 @@ void torrent_event(struct torrent *torrent, const struct shim_event *event)
         take_description(torrent);
         break;
     case SHIM_WANTED:
+        torrent->is_telling = false;
         if (torrent->phase == PHASE_RUNNING)
             start_running(torrent);
         break;
@@ -484,7 +560,7 @@ void torrent_event(struct torrent *torrent, const struct shim_event *event)
         take_resume(torrent, event);
         break;
     case SHIM_RESUME_FAILED:
-        torrent->is_saving = false;
+        torrent->is_saving = torrent->is_asking = false;
         break;
     case SHIM_DISK:
         take_disk(torrent, event);
@@ -495,7 +571,7 @@ void torrent_event(struct torrent *torrent, const struct shim_event *event)
             why_set(&torrent->tracker, event->failure, NULL, "%s", event->words);
         break;
     case SHIM_MISSED:
-        collect(torrent);
+        take_missed(torrent);
         break;
     case SHIM_LISTEN:
         break;

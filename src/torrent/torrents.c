@@ -132,11 +132,11 @@ struct torrent *torrents_by_id(struct torrents *torrents, const char *id)
     return NULL;
 }
 
-static struct torrent *by_hash(struct torrents *torrents, const char *hash)
+static struct torrent *by_hashes(struct torrents *torrents, const struct shim_hashes *hashes)
 {
     struct torrent *torrent;
     TAILQ_FOREACH(torrent, &torrents->list, link)
-    if (torrent->phase != PHASE_LEAVING && strcmp(torrent->hash, hash) == 0)
+    if (torrent->phase != PHASE_LEAVING && shim_hashes_meet(&torrent->hashes, hashes))
         return torrent;
     return NULL;
 }
@@ -165,7 +165,7 @@ static void bring_back(struct torrents *torrents, const char *id)
     }
     enum err kind = keep_get_state(keep, &state);
     if (kind == ERR_NOT_FOUND) { /* the process ended before it was added */
-        keep_remove(&keep);
+        disk_remove(torrents, &keep);
         return;
     }
     if (kind != OK) {
@@ -173,7 +173,9 @@ static void bring_back(struct torrents *torrents, const char *id)
         keep_close(&keep);
         return;
     }
-    bool believed = is_kept(torrents, &state) && keep_is_plain(keep);
+    /* What the library has is its owner's to change: it is not fetched over that. */
+    bool believed =
+        keep_is_untouched(keep, state.is_clean && !state.is_filed) && is_kept(torrents, &state);
     if (keep_get(keep, KEEP_META, MOST_META_BYTES, &bytes, &size) == OK &&
         shim_meta_read(bytes, size, &meta, &why) != OK)
         mem_free_at(&bytes);
@@ -235,13 +237,14 @@ enum err torrents_start(const struct torrents_options *options, struct torrents 
     torrents->seed_ms = options->seed_ms;
     torrents->changed = options->changed;
     torrents->ctx = options->ctx;
-    keep_this_boot(torrents->boot);
+    clock_boot(torrents->boot);
     TAILQ_INIT(&torrents->list);
+    sem_init(&torrents->ended, 0, 0);
     enum err kind = OK;
     if (mkdir(torrents->root, 0700) != 0 && errno != EEXIST)
         kind = why_set(why, err_from_errno(errno), "data", "cannot make %s: %s", torrents->root,
                        strerror(errno));
-    else if (loop_start("torrent", &torrents->loop) != OK)
+    else if (disk_start(torrents) != OK || loop_start("torrent", &torrents->loop) != OK)
         kind = why_set(why, ERR_BUSY, NULL, "no thread can be started");
     if (kind != OK) {
         torrents_stop(&torrents);
@@ -285,6 +288,7 @@ static void on_stopping(uv_timer_t *timer)
         torrent_free(&torrent);
     }
     close_handles(torrents);
+    sem_post(&torrents->ended);
 }
 
 static void end(void *arg)
@@ -296,9 +300,8 @@ static void end(void *arg)
     {
         if (torrent->shim == NULL || torrent->phase == PHASE_LEAVING)
             continue;
-        torrent->is_saving = true;
         shim_stop(torrent->shim);
-        shim_save(torrent->shim);
+        torrent_ask_resume(torrent);
     }
     uv_timer_start(&torrents->beat, on_stopping, 0, GATE_MS);
 }
@@ -311,8 +314,12 @@ void torrents_stop(struct torrents **torrents)
         return;
     if (gone->loop != NULL) {
         loop_call(gone->loop, end, gone);
-        loop_stop(&gone->loop);
+        while (sem_wait(&gone->ended) != 0)
+            ;
     }
+    pool_free(&gone->disk); /* what it does last is told to the loop */
+    loop_stop(&gone->loop);
+    sem_destroy(&gone->ended);
     settings_fini(&gone->settings);
     mem_free(gone->root);
     mem_free(gone);
@@ -324,83 +331,84 @@ struct adding {
     struct torrents *torrents;
     const struct torrents_wish *wish;
     char *id;
-    bool is_new;
+    bool is_known, is_new;
     struct why *why;
     enum err kind;
+    /* made by the caller, taken by the pump */
+    struct shim_hashes hashes;
+    struct shim_meta *meta;
+    struct keep *keep;
+    struct keep_state state;
 };
 
-static enum err read_wish(const struct torrents_wish *wish, char hash[SHIM_HASH_TEXT],
-                          struct shim_meta **meta, char **name, struct why *why)
+static enum err read_wish(struct adding *adding)
 {
-    if (wish->torrent == NULL)
-        return shim_magnet_read(wish->magnet, hash, name, why);
-    enum err kind = shim_meta_read(wish->torrent, wish->torrent_size, meta, why);
-    if (kind != OK)
-        return kind;
-    memcpy(hash, (*meta)->hash, SHIM_HASH_TEXT);
-    *name = mem_strdup((*meta)->name);
-    return OK;
+    const struct torrents_wish *wish = adding->wish;
+    struct keep_state *state = &adding->state;
+    enum err kind = OK;
+    if (wish->torrent == NULL) {
+        kind = shim_magnet_read(wish->magnet, &adding->hashes, &state->name, adding->why);
+    } else {
+        kind = shim_meta_read(wish->torrent, wish->torrent_size, &adding->meta, adding->why);
+        if (kind == OK) {
+            adding->hashes = adding->meta->hashes;
+            state->name = mem_strdup(adding->meta->name);
+        }
+    }
+    if (kind == OK && state->name == NULL)
+        state->name = mem_strdup(shim_hash(&adding->hashes)); /* until its description comes */
+    return kind;
 }
 
 /* Its folder, with all that a start after a crash needs. */
-static enum err make_folder(struct adding *adding, char **name, struct keep **keep,
-                            struct keep_state *state)
+static enum err make_folder(struct adding *adding)
 {
     const struct torrents_wish *wish = adding->wish;
-    *state = (struct keep_state){
-        .added_ms = clock_wall_ms(), .magnet = mem_strdup_or_null(wish->magnet), .name = *name};
-    *name = NULL;
+    struct keep_state *state = &adding->state;
+    state->added_ms = clock_wall_ms();
+    state->magnet = mem_strdup_or_null(wish->magnet);
     memcpy(state->boot, adding->torrents->boot, sizeof state->boot);
-    enum err kind = keep_open(adding->torrents->root, adding->id, keep, adding->why);
+    store_new_id(adding->id);
+    enum err kind = keep_open(adding->torrents->root, adding->id, &adding->keep, adding->why);
     if (kind == OK && wish->torrent != NULL)
-        kind = keep_put(*keep, KEEP_META, wish->torrent, wish->torrent_size);
+        kind = keep_put(adding->keep, KEEP_META, wish->torrent, wish->torrent_size);
     if (kind == OK)
-        kind = keep_put_state(*keep, state);
+        kind = keep_put_state(adding->keep, state);
     if (kind != OK && adding->why->text[0] == '\0')
         why_set(adding->why, kind, NULL, "it cannot be kept in %s", adding->torrents->root);
     return kind;
 }
 
-static void add_new(struct adding *adding, struct shim_meta **meta, char **name)
+static void look_for(void *arg)
 {
-    struct torrents *torrents = adding->torrents;
-    struct keep *keep = NULL;
-    struct keep_state state;
-    store_new_id(adding->id);
-    adding->kind = torrents_session(torrents, adding->why);
-    if (adding->kind == OK)
-        adding->kind = make_folder(adding, name, &keep, &state);
-    if (adding->kind != OK) {
-        keep_remove(&keep);
-        return;
-    }
-    struct torrent *torrent = torrent_new(torrents, adding->id, &keep, &state);
-    if (*meta != NULL)
-        torrent_describe(torrent, meta);
-    torrent_begin(torrent, adding->wish->torrent, adding->wish->torrent_size, true);
-    adding->is_new = true;
-    if (torrent->phase == PHASE_FAILED) {
-        *adding->why = torrent->failure;
-        adding->kind = ERR_IO;
-        keep_remove(&torrent->keep);
-        torrent_free(&torrent);
-    }
+    struct adding *adding = arg;
+    const struct torrent *known = by_hashes(adding->torrents, &adding->hashes);
+    adding->is_known = known != NULL;
+    if (known != NULL)
+        memcpy(adding->id, known->id, STORE_ID_SIZE);
 }
 
 static void add(void *arg)
 {
     struct adding *adding = arg;
-    char hash[SHIM_HASH_TEXT];
-    struct shim_meta *meta = NULL;
-    char *name = NULL;
-    adding->kind = read_wish(adding->wish, hash, &meta, &name, adding->why);
-    const struct torrent *known = adding->kind == OK ? by_hash(adding->torrents, hash) : NULL;
-    if (known != NULL)
-        memcpy(adding->id, known->id, STORE_ID_SIZE);
-    else if (adding->kind == OK)
-        add_new(adding, &meta, &name);
-    shim_meta_free(&meta);
-    mem_free(name);
+    struct torrents *torrents = adding->torrents;
+    look_for(adding); /* somebody else may have been faster */
+    if (adding->is_known)
+        return;
+    adding->kind = torrents_session(torrents, adding->why);
+    if (adding->kind != OK)
+        return;
+    struct torrent *torrent = torrent_new(torrents, adding->id, &adding->keep, &adding->state);
+    if (adding->meta != NULL)
+        torrent_describe(torrent, &adding->meta);
+    torrent_begin(torrent, adding->wish->torrent, adding->wish->torrent_size, true);
+    adding->is_new = true;
+    if (torrent->phase == PHASE_FAILED) {
+        *adding->why = torrent->failure;
+        adding->kind = ERR_IO;
+        disk_remove(torrents, &torrent->keep);
+        torrent_free(&torrent);
+    }
 }
 
 enum err torrents_add(struct torrents *torrents, const struct torrents_wish *wish,
@@ -409,7 +417,16 @@ enum err torrents_add(struct torrents *torrents, const struct torrents_wish *wis
     struct why unheard = {0};
     struct adding adding = {
         .torrents = torrents, .wish = wish, .id = id, .why = why != NULL ? why : &unheard};
-    loop_call(torrents->loop, add, &adding);
+    adding.kind = read_wish(&adding);
+    if (adding.kind == OK)
+        loop_call(torrents->loop, look_for, &adding);
+    if (adding.kind == OK && !adding.is_known)
+        adding.kind = make_folder(&adding);
+    if (adding.kind == OK && !adding.is_known)
+        loop_call(torrents->loop, add, &adding);
+    keep_remove(&adding.keep); /* what was not taken */
+    keep_state_fini(&adding.state);
+    shim_meta_free(&adding.meta);
     *is_new = adding.is_new;
     return adding.kind;
 }

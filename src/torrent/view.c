@@ -7,7 +7,8 @@
 #include "base/str.h"
 #include "torrent/inside.h"
 
-enum { STALLED_MS = 10000 };
+/* Peers that hesitate are given longer than none at all. */
+enum { STALLED_MS = 10000, ALONE_MS = 5000 };
 
 const char *torrent_state_name(enum torrent_state state)
 {
@@ -90,14 +91,21 @@ static void say_stalled(const struct torrent *torrent, char *out, size_t size)
         snprintf(out, size, "the %d peers do not send %s", status->peers, what);
 }
 
+bool view_is_stalled(const struct torrent *torrent, int64_t now_ms)
+{
+    enum torrent_state state = state_of(torrent);
+    bool is_waiting = state == TORRENT_METADATA || state == TORRENT_DOWNLOADING;
+    int64_t patience_ms = torrent->status.peers > 0 ? STALLED_MS : ALONE_MS;
+    return is_waiting && now_ms - torrent->moved_ms > patience_ms;
+}
+
 static void say_why(const struct torrent *torrent, enum torrent_state state, char *out, size_t size)
 {
-    bool is_waiting = state == TORRENT_METADATA || state == TORRENT_DOWNLOADING;
     if (state == TORRENT_FAILED)
         snprintf(out, size, "%s", torrent->failure.text);
     else if (torrent->disk.text[0] != '\0' && state != TORRENT_COMPLETE)
         snprintf(out, size, "%s", torrent->disk.text);
-    else if (is_waiting && clock_mono_ms() - torrent->moved_ms > STALLED_MS)
+    else if (view_is_stalled(torrent, clock_mono_ms()))
         say_stalled(torrent, out, size);
 }
 
@@ -106,7 +114,7 @@ void view_of(const struct torrent *torrent, struct torrent_view *out)
     const struct shim_status *status = &torrent->status;
     *out = (struct torrent_view){0};
     memcpy(out->id, torrent->id, sizeof out->id);
-    memcpy(out->hash, torrent->hash, sizeof out->hash);
+    snprintf(out->hash, sizeof out->hash, "%s", shim_hash(&torrent->hashes));
     out->name = mem_strdup(torrent->state.name);
     out->state = state_of(torrent);
     out->added_ms = torrent->state.added_ms;

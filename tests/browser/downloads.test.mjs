@@ -11,6 +11,7 @@ import { axe, isFake, launch, openPage, startServer, tempFolder, unexpected, unt
 
 const ALONE = { 'torrent.listen': '127.0.0.1:0', 'torrent.dht': 'false' };
 const SIZES = { 'on a phone': { width: 375, height: 812, hasTouch: true }, 'at a desk': { width: 1280, height: 800 } };
+const WHAT = 'Magnet link or web address';
 const STATES = /Asking others what it holds|Checking what is here|Downloading/;
 
 const magnet = (digit, name) => `magnet:?xt=urn:btih:${digit.repeat(40)}&dn=${encodeURIComponent(name)}`;
@@ -50,7 +51,7 @@ for (const [where, size] of Object.entries(SIZES)) {
       assert.ok((await overflow(page)) <= 0, 'it is wider than the window');
     };
     const ask = async (words) => {
-      await page.getByLabel('Magnet link').fill(words);
+      await page.getByLabel(WHAT).fill(words);
       await page.keyboard.press('Enter');
     };
     /** The percents that a bar shows, once they are more than `least`. */
@@ -72,7 +73,7 @@ for (const [where, size] of Object.entries(SIZES)) {
     });
 
     test('a magnet that is none is refused in the server’s words, next to the field', async () => {
-      const bad = 'http://example.test/film';
+      const bad = 'magnet:?dn=film';
       const refusal = await fetch(`${server.url}/api/v1/downloads`, {
         method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ magnet: bad }),
       });
@@ -80,10 +81,17 @@ for (const [where, size] of Object.entries(SIZES)) {
       const { detail } = await refusal.json();
       await ask(bad);
       await page.locator('.error').getByText(detail, { exact: true }).waitFor();
-      const field = page.getByLabel('Magnet link');
+      const field = page.getByLabel(WHAT);
       assert.equal(await field.getAttribute('aria-invalid'), 'true');
       assert.equal(await page.locator(`[id="${await field.getAttribute('aria-describedby')}"]`).textContent(), detail);
       assert.equal(await field.inputValue(), bad);
+      await look();
+    });
+
+    test('what is neither a magnet nor an address is not sent, and the field says what it takes', async () => {
+      await ask('playtime 1967');
+      await page.locator('.error').getByText(/neither a magnet link nor a web address/).waitFor();
+      assert.deepEqual(await list(), []);
       await look();
     });
 
@@ -91,7 +99,7 @@ for (const [where, size] of Object.entries(SIZES)) {
       await ask(magnet('a', film));
       await row(film).waitFor();
       await state(film, STATES);
-      assert.equal(await page.getByLabel('Magnet link').inputValue(), '');
+      assert.equal(await page.getByLabel(WHAT).inputValue(), '');
       assert.equal(await page.locator('.error').count(), 0);
       await row(film, second.page).waitFor();
       await look();
@@ -132,6 +140,26 @@ for (const [where, size] of Object.entries(SIZES)) {
       await page.getByRole('link', { name: 'Back to the downloads' }).click();
       await row(film).waitFor();
       assert.match(page.url(), /\/downloads$/);
+    });
+
+    test('when it cannot be played after all, one is led back to the list as well', { skip: !isFake }, async () => {
+      await page.route(/\/api\/v1\/playback$/, (route) => route.fulfill({ status: 500, json: { detail: 'the disk failed' } }));
+      await row(film).getByRole('link', { name: /^Play/ }).click();
+      const panel = page.getByRole('alertdialog');
+      await panel.getByText('the disk failed').waitFor();
+      await panel.getByRole('link', { name: 'Back to the downloads' }).click();
+      await row(film).waitFor();
+      assert.match(page.url(), /\/downloads$/);
+      await page.unroute(/\/api\/v1\/playback$/);
+    });
+
+    test('the address of a .torrent file is as good as a magnet', { skip: !isFake }, async () => {
+      await ask('https://films.example/Late%20Spring%20slow%20(1949).mkv.torrent');
+      await row('Late Spring slow (1949).mkv').waitFor();
+      await state('Late Spring slow (1949).mkv', 'Downloading');
+      await ask('https://films.example/gone.torrent');
+      await page.locator('.error').getByText('the server that has it answers with 404').waitFor();
+      await look();
     });
 
     test('a .torrent file is as good as a magnet, and what is none is not sent', async () => {

@@ -52,7 +52,7 @@ export async function startServer({ library, auth = 'none', settings = {} }) {
   const data = await tempFolder();
   const command = isFake ? [process.execPath, FAKE] : [process.env.MATINEE_BIN];
   const args = [...command.slice(1), 'serve', '--data', data, '--library', library, '--listen', '127.0.0.1:0', '--auth', auth];
-  if (!isFake) args.push(...Object.entries({ 'http.page': playerFolder, ...settings }).flatMap(([name, value]) => ['--set', `${name}=${value}`]));
+  if (!isFake) args.push(...Object.entries({ 'http.page': playerFolder, 'media.cores': 1000, ...settings }).flatMap(([name, value]) => ['--set', `${name}=${value}`]));
   const child = spawn(command[0], args, { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((done) => child.once('exit', done));
   const url = await new Promise((done, fail) => {

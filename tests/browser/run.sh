@@ -12,7 +12,23 @@ sh "$root/conf/build/player.sh" "$1"
 MATINEE_BUILD=$(cd "$1" && pwd)
 export MATINEE_BUILD
 shift
-[ $# -gt 0 ] || set -- "$here"/*.test.mjs
 for node in "$MATINEE_BUILD"/node/node_modules/node-linux-*/bin/node; do :; done
-# One file after the other: each has a browser, and pictures must move in time.
-exec "$node" --test --test-concurrency=1 "$@"
+stories() { # stories HOW-MANY-AT-ONCE FILE...
+    at_once=$1
+    shift
+    "$node" --test --test-concurrency="$at_once" "$@"
+}
+[ $# -eq 0 ] || { stories 1 "$@"; exit; }
+
+# Two pages at a time; one where pictures must move in time, and do not wait most of it.
+films="play timeline"
+for story in "$here"/*.test.mjs; do
+    case " $films " in
+    *" $(basename "$story" .test.mjs) "*) ;;
+    *) set -- "$@" "$story" ;;
+    esac
+done
+ended=0
+stories 2 "$@" || ended=1
+stories 1 $(for film in $films; do echo "$here/$film.test.mjs"; done) || ended=1
+exit $ended

@@ -4,13 +4,16 @@
 // Life: metadata (a magnet's, 1 s) -> checking (0.5 s) -> downloading (STEP a tick) -> complete.
 // What its name says a download does: "alone" waits for peers, with a reason; "season" has many files;
 // "broken" fails in the middle; "slow" takes minutes.
+import { createHash } from 'node:crypto';
+
 const TICK_MS = 500;
 const STEP = 0.05;
 const SIZE = 1_400_000_000;
 const MOST_MAGNET = 8192;
 
 const hashOf = (magnet) => /xt=urn:btih:([0-9a-f]{40})/i.exec(magnet)?.[1].toLowerCase();
-const nameOf = ({ torrent }, magnet) => {
+const nameOf = ({ torrent, torrent_url: url }, magnet) => {
+  if (url !== undefined) return decodeURIComponent(new URL(url).pathname.split('/').at(-1)).replace(/\.torrent$/i, '');
   if (torrent === undefined) return new URLSearchParams(magnet.replace(/^.*\?/, '')).get('dn') ?? '';
   const found = /4:name(\d+):/.exec(torrent);
   return found ? torrent.slice(found.index + found[0].length).slice(0, Number(found[1])) : 'torrent';
@@ -80,13 +83,16 @@ export function fakeDownloads({ Refusal, film }) {
 
   function add(body) {
     const magnet = String(body.magnet ?? '');
-    if (body.torrent === undefined && magnet.length > MOST_MAGNET) throw new Refusal(422, 'the magnet is longer than 8 KiB');
-    const hash = body.torrent === undefined ? hashOf(magnet) : String(body.torrent.length).padStart(40, '0');
+    const { torrent, torrent_url: url } = body;
+    if (magnet.length > MOST_MAGNET) throw new Refusal(422, 'the magnet is longer than 8 KiB');
+    if (url !== undefined && /gone/.test(url)) throw new Refusal(502, 'the server that has it answers with 404', 'torrent_url');
+    const whole = torrent ?? url; // what needs no description
+    const hash = whole === undefined ? hashOf(magnet) : createHash('sha1').update(whole).digest('hex');
     if (!hash) throw new Refusal(422, 'it is no magnet that can be read: unsupported URL protocol');
     const known = [...downloads.values()].find((each) => each.hash === hash);
     if (known) return [200, known];
     const download = {
-      id: `d${++counter}`, name: nameOf(body, magnet), hash, state: body.torrent === undefined ? 'metadata' : 'checking', progress: 0, size: 0,
+      id: `d${++counter}`, name: nameOf(body, magnet), hash, state: whole === undefined ? 'metadata' : 'checking', progress: 0, size: 0,
       rate: 0, upload_rate: 0, uploaded: 0, peers: 0, eta: null, added: new Date().toISOString(), files: [], ticks: 0,
     };
     downloads.set(download.id, download);

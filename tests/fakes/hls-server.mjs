@@ -13,6 +13,7 @@ import { extname, join, normalize } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { boxes, codecOf, shiftTime, startOf, timescaleOf } from './boxes.mjs';
 import { fakeDownloads } from './downloads.mjs';
+import { fakeLinks } from './links.mjs';
 
 const run = promisify(execFile);
 const OFFSET_SECONDS = 10; // media time 0 on the segments' clock, as in the real server
@@ -107,7 +108,7 @@ function playbackJson(playback) {
     ? { waiting: { for: 'plan', reason: 'Looking for the places where the film can be cut.' } } : {};
   return {
     id, item: film.id, file: film.id, master: link('mse'), native: link('native'), cast: null, position: 0, paused: false, rate: 1,
-    duration: film.duration, tracks: [], chapters: [], next: null, presentation_offset: OFFSET_SECONDS, ...waiting,
+    duration: film.duration, tracks: [], pictures: [], chapters: [], markers: [], next: null, presentation_offset: OFFSET_SECONDS, ...waiting,
     expires: new Date(Date.now() + 36e5).toISOString(),
   };
 }
@@ -148,7 +149,8 @@ class Refusal extends Error {
   }
 }
 
-const downloads = fakeDownloads({ Refusal, film: () => [...films.values()].find(({ state }) => state === 'ready')?.id ?? 'x0' });
+const anyFilm = () => [...films.values()].find(({ state }) => state === 'ready')?.id ?? 'x0';
+const downloads = fakeDownloads({ Refusal, film: anyFilm });
 
 const sessionOf = (request) => /matinee_session=(\w+)/.exec(request.headers.cookie ?? '')?.[1];
 
@@ -160,6 +162,7 @@ function hls(path, url, reply) {
   if (p !== null && !playbacks.has(p)) throw new Refusal(410, 'This playback has ended.');
   const text = (body) => reply(200, body, { 'Content-Type': 'application/vnd.apple.mpegurl', 'Cache-Control': 'private, no-cache' });
   if (rest === 'master.m3u8') return text(master(film, url.search));
+  if (rest === 'storyboard.vtt') return reply(200, 'WEBVTT\n', { 'Content-Type': 'text/vtt; charset=utf-8', 'Cache-Control': 'private, no-cache' });
   const [name, part] = rest.split('/');
   const found = film.renditions.find((each) => each.name === name);
   if (!found) throw new Refusal(404, 'There is no such rendition.');
@@ -221,6 +224,7 @@ const routes = {
   'PUT /api/v1/playback/:id': ({ id, reply }) => (playbacks.has(id) ? reply(204, '') : fail404()),
   'DELETE /api/v1/playback/:id': ({ id, reply }) => (playbacks.delete(id) ? reply(204, '') : fail404()),
   ...downloads.routes,
+  ...fakeLinks({ Refusal, film: anyFilm }),
   'GET /api/v1/events': ({ url, response }) => {
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
     if (url.searchParams.get('topics')?.split(',').includes('downloads')) downloads.listen(response);
@@ -237,7 +241,7 @@ const OPEN = ['/api/v1/status', '/api/v1/setup', '/api/v1/session'];
 async function api(context, path) {
   const { request } = context;
   if (flags.auth === 'accounts' && !OPEN.includes(path) && !sessions.has(sessionOf(request))) throw new Refusal(401, 'Sign in first.');
-  const [, base, id] = /^(\/api\/v1\/(?:files|playback|titles|downloads))\/([^/]+)$/.exec(path) ?? [];
+  const [, base, id] = /^(\/api\/v1\/(?:files|playback|titles|downloads|links))\/([^/]+)$/.exec(path) ?? [];
   const route = routes[`${request.method} ${base ? `${base}/:id` : path}`];
   if (!route) throw new Refusal(404, 'There is no such route.');
   return route({ ...context, id });

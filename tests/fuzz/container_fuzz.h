@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "segments/container.h"
+#include "segments/display_sets.h"
 
 /* More packets than that cannot come from a file of a fuzzer's size. */
 #define PACKET_LIMIT 2000000
@@ -51,6 +52,40 @@ static void ask_track(struct container *container, struct reader *reader, uint32
         walk(container, reader, UINT64_C(1) << track, pos);
 }
 
+static void count_event(void *ctx, const struct event *event)
+{
+    size_t *bytes = ctx;
+    *bytes += event->size + event->beside_size;
+    for (size_t i = 0; i < event->size; i++) /* all of it can be read */
+        *bytes += event->bytes[i];
+    for (size_t i = 0; i < event->beside_size; i++)
+        *bytes += event->beside[i];
+}
+
+static void ask_events(struct container *container, struct reader *reader, uint32_t track)
+{
+    size_t bytes = 0;
+    int64_t second = 1000000000;
+    (void) !container_events(container, reader, track, 20 * second, 24 * second, NULL, count_event,
+                             &bytes);
+    (void) !container_events(container, reader, track, INT64_MIN / 4, INT64_MAX, NULL, count_event,
+                             &bytes);
+    for (int64_t from = 0; from < 8 * second; from += 2 * second) {
+        int64_t next_ns = 0;
+        (void) !container_event_chain(container, reader, track, from, from + 2 * second, pgs_role,
+                                      &next_ns, count_event, &bytes);
+    }
+}
+
+static void ask_fonts(struct container *container, struct reader *reader)
+{
+    uint64_t offset = 0, length = 0, size = input_size(reader->input);
+    for (uint32_t n = 1; n < 4; n++)
+        if (container_font(container, reader, n, &offset, &length) == OK &&
+            (offset > size || length > size - offset))
+            abort();
+}
+
 static void ask_everything(const uint8_t *bytes, size_t size)
 {
     int film = -1, map = -1;
@@ -63,9 +98,16 @@ static void ask_everything(const uint8_t *bytes, size_t size)
         abort();
     struct reader reader = {.input = input};
     if (container_open(&reader, &container, &why) == OK) {
-        (void) container_tracks(container, &count);
+        const struct plan_track *tracks = container_tracks(container, &count);
         for (uint32_t i = 0; i < count && i < 4; i++)
             ask_track(container, &reader, i);
+        for (uint32_t i = 0, asked = 0; i < count && asked < 2; i++) {
+            if (tracks[i].kind != PLAN_SUBTITLE)
+                continue;
+            ask_events(container, &reader, i);
+            asked++;
+        }
+        ask_fonts(container, &reader);
         walk(container, &reader, UINT64_MAX, 0);
     }
     container_close(&container);

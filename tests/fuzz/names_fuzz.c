@@ -22,6 +22,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST((name.match != NULL) == (name.year != 0));
     MUST(strlen(name.letter) > 0 && strlen(name.letter) <= 4);
     film_name_fini(&name);
+    struct episode_name episode;
+    if (names_episode(text, folder, &episode)) {
+        MUST(episode.number >= 0 && episode.season >= -1);
+        MUST(str_is_utf8(episode.show, strlen(episode.show)));
+    }
+    episode_name_fini(&episode);
+    MUST(names_season(text) >= -1);
     mem_free(text);
     return 0;
 }

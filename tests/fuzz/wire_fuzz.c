@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    enum wire_way way = (enum wire_way)(data[0] & 3);
+    enum wire_way way = (enum wire_way)((data[0] & 3) | (data[0] >> 4 & 4));
     uint32_t fd_count = data[0] >> 2 & 3;
     struct wire_message message;
     struct why why = {0};

@@ -43,6 +43,8 @@ RECIPES = {
     "mpeg2.ts": PICTURE + SOUND + ["-c:v", "mpeg2video", "-q:v", "4", "-c:a", "mp2"],
     "xvid.avi": PICTURE + SOUND + ["-c:v", "mpeg4", "-q:v", "4", "-c:a", "libmp3lame"],
     "sound.flac": SOUND + ["-c:a", "flac"],
+    # pictures left out here and there, keys where they fall
+    "vfr.mkv": PICTURE + ["-vf", "select=lt(mod(n\\,7)\\,4)", "-fps_mode", "vfr"] + X264 + GOP,
     # an edit list that begins with a picture decoded after others that are shown later
     "cut.mp4": ["-ss", "1.2", "-i", "{plain.mp4}", "-c", "copy"],
     "longgop.mkv": PICTURE + SOUND + X264 + ["-g", "10000", "-sc_threshold", "0", "-c:a", "aac"],

@@ -41,6 +41,7 @@ class MediaPlaylist:
         self.type = single(lines, "#EXT-X-PLAYLIST-TYPE")
         self.sequence = int(single(lines, "#EXT-X-MEDIA-SEQUENCE", "0"))
         self.independent = "#EXT-X-INDEPENDENT-SEGMENTS" in lines
+        self.iframes_only = "#EXT-X-I-FRAMES-ONLY" in lines
         self.ended = lines[-1] == "#EXT-X-ENDLIST"
         maps = [attributes(l) for l in lines if l.startswith("#EXT-X-MAP:")]
         self.map = maps[0]["URI"] if maps else None
@@ -74,6 +75,7 @@ class MasterPlaylist:
         self.independent = "#EXT-X-INDEPENDENT-SEGMENTS" in lines
         self.media = [attributes(l) for l in lines if l.startswith("#EXT-X-MEDIA:")]
         self.variants = []
+        self.iframes = [attributes(l) for l in lines if l.startswith("#EXT-X-I-FRAME-STREAM-INF:")]
         for i, line in enumerate(lines):
             if line.startswith("#EXT-X-STREAM-INF:"):
                 assert not lines[i + 1].startswith("#"), "STREAM-INF without its URI"

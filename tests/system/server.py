@@ -41,18 +41,23 @@ class Server:
     """`with Server(films) as s:` starts it over a folder of films, signed in as nobody needs to."""
 
     def __init__(self, folder, settings=None, auth="none", data=None, environment=None,
-                 folders=None):
+                 folders=None, wrapper=()):
         self.folders = [str(f) for f in (folders or ([folder] if folder else []))]
-        self.settings = {"library.settle_s": 0, "library.rescan_s": 1, **(settings or {})}
+        # Cores for everybody: who is admitted to fewer says test_admission. Storyboards and fingerprints
+        # would be made beside whatever a test looks at: those that are about them say so.
+        self.settings = {"library.settle_s": 0, "library.rescan_s": 1, "media.cores": 1000,
+                         "hls.storyboard_bytes": 0, "hls.fingerprint_bytes": 0,
+                         **(settings or {})}
         self.auth = auth
         self.data = data or tempfile.mkdtemp(prefix="matinee-data-")
         self.owns_data = data is None
         self.environment = environment or {}
+        self.wrapper = list(wrapper)  # a command that ends by becoming the server
         self.process = None
         self.log = []
 
     def start(self):
-        command = [BIN, "serve", "--data", self.data, "--listen", "127.0.0.1:0",
+        command = [*self.wrapper, BIN, "serve", "--data", self.data, "--listen", "127.0.0.1:0",
                    "--auth", self.auth]
         for folder in self.folders:
             command += ["--library", folder]

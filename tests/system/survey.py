@@ -130,7 +130,7 @@ class Survey:
 
     def sounds(self):
         """(EXT-X-MEDIA, its rendition); without a URI it is that of the variant (R 4.4.6.1)."""
-        for m in self.master.media:
+        for m in [m for m in self.master.media if m["TYPE"] == "AUDIO"]:
             uri = m.get("URI") or next(v.uri for v in self.master.variants
                                        if v.attrs.get("AUDIO") == m["GROUP-ID"])
             yield m, self.all[uri.split("/")[0]]

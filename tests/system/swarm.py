@@ -99,7 +99,8 @@ class Swarm:
     numbers = itertools.count()
 
     def __init__(self, content_path, seeds=(Seed(),), piece_bytes=PIECE, version="v1",
-                 private=False, trackers=(), web_seeds=(), pad=False):
+                 private=False, trackers=(), web_seeds=(), pad=False, network=None):
+        self.network = network  # "198.51.100.": addresses of this machine that begin so
         self.content = pathlib.Path(content_path).absolute()
         self.seeds = list(seeds)
         self.torrent, self.infohash = torrent_of(self.content, piece_bytes, version, private,
@@ -133,7 +134,7 @@ class Swarm:
         number = next(self.numbers) % 200
         self.peers = [tuple(peer) for peer in self._ask(
             torrent=base64.b64encode(self.torrent).decode(), content=str(self.content),
-            altered=self.altered, network=f"127.0.{number}.",
+            altered=self.altered, network=self.network or f"127.0.{number}.",
             seeds=[dataclasses.asdict(seed) for seed in self.seeds])]
 
     def _end(self):
@@ -470,6 +471,7 @@ class HttpServer:
     """An HTTP server in threads of this process; `reply(request)` is what one GET gets."""
 
     protocol = "HTTP/1.1"
+    address = "127.0.0.1"
 
     def __enter__(self):
         owner = self
@@ -503,7 +505,7 @@ class HttpServer:
                 if not isinstance(sys.exc_info()[1], OSError):
                     super().handle_error(*_)
 
-        self.server = Server(("127.0.0.1", 0), Request)
+        self.server = Server((self.address, 0), Request)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
         self.thread.start()
@@ -536,7 +538,9 @@ class Tracker(HttpServer):
 
     protocol = "HTTP/1.0"
 
-    def __init__(self, peers=(), failure=None, garbage=False, redirect=None, interval_s=1800):
+    def __init__(self, peers=(), failure=None, garbage=False, redirect=None, interval_s=1800,
+                 address="127.0.0.1"):
+        self.address = address
         self.peers = peers
         self.failure = failure  # the words with which it refuses
         self.garbage = garbage  # it answers with noise
@@ -546,7 +550,7 @@ class Tracker(HttpServer):
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/announce"
+        return f"http://{self.address}:{self.port}/announce"
 
     def reply(self, request):
         url = urllib.parse.urlsplit(request.path)
@@ -573,7 +577,9 @@ class WebSeed(HttpServer):
     mode: "ok", "404", "slow" (bytes_per_s), "wrong length" (it has the first half of each file);
     redirect: the URL to which it sends everyone. requests: [(path, Range or None)]; sent: bytes."""
 
-    def __init__(self, content_path, mode="ok", redirect=None, bytes_per_s=64 << 10):
+    def __init__(self, content_path, mode="ok", redirect=None, bytes_per_s=64 << 10,
+                 address="127.0.0.1"):
+        self.address = address
         self.content = pathlib.Path(content_path).absolute()
         self.mode = mode
         self.redirect = redirect
@@ -585,7 +591,7 @@ class WebSeed(HttpServer):
     def url(self):
         """Of the file itself; of what a folder is in."""
         name = urllib.parse.quote(self.content.name)
-        return f"http://127.0.0.1:{self.port}/" + ("" if self.content.is_dir() else name)
+        return f"http://{self.address}:{self.port}/" + ("" if self.content.is_dir() else name)
 
     def reply(self, request):
         path = urllib.parse.unquote(urllib.parse.urlsplit(request.path).path)

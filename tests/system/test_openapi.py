@@ -101,6 +101,7 @@ class Checked:
 def folder():
     made = pathlib.Path(tempfile.mkdtemp(prefix="matinee-openapi-"))
     shutil.copy(films.make("plain.mkv"), made / "Plain (1979).mkv")
+    (made / "Plain (1979).en.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nx\n")
     (made / "Garbage.2001.mkv").write_bytes(b"this is no film" * 100)
     (made / "x\n\"b'.mp4").write_bytes(b"")
     yield made
@@ -115,8 +116,17 @@ def test_every_schema_is_a_schema():
     for name, schema in DOCUMENT["components"]["schemas"].items():
         jsonschema.Draft202012Validator.check_schema(schema)
         if schema.get("type") == "object" and name not in (
-                "Media", "Track", "Rendition", "Chapter", "PlaybackWish", "DownloadChange"):
+                "Media", "Track", "Rendition", "Chapter", "PlaybackWish", "Capabilities",
+                "DownloadWish", "DownloadChange"):
             assert schema["additionalProperties"] is False and schema["required"], name
+
+
+def check_links(ask):
+    """Those that can be played: test_links.py."""
+    assert ask("GET", "/api/v1/links", 200).json["items"] == []
+    assert ask("POST", "/api/v1/links", 403, {"url": "http://127.0.0.1/"}).json["field"] == "url"
+    assert ask("POST", "/api/v1/links", 400, {"link": "http://a/"}).json["field"] == "url"
+    ask("DELETE", "/api/v1/links/nosuch", 404)
 
 
 def check_downloads(ask):
@@ -147,7 +157,7 @@ ALONE = {"torrent.listen": "127.0.0.1:0", "torrent.dht": "false"}
 
 
 def test_every_answer_is_as_described(folder):
-    with Server(folder, settings=ALONE) as server:
+    with Server(folder, settings={**ALONE, "hls.storyboard_bytes": 1 << 26}) as server:
         ask = Checked(server)
         server.library()
         ask("GET", "/healthz", 200)
@@ -174,7 +184,16 @@ def test_every_answer_is_as_described(folder):
         ask("GET", f"/api/v1/files/{film}/raw", 200)
         ask("GET", f"/api/v1/files/{film}/raw", 206, headers={"Range": "bytes=0-99"})
         ask("GET", f"/api/v1/files/{film}/raw", 416, headers={"Range": "bytes=999999999-"})
+        subtitles = f"/api/v1/files/{film}/subtitles"
+        [beside] = ask("GET", subtitles, 200).json["items"]
+        ask("GET", f"{subtitles}/{beside['id']}.vtt", 200)
+        ask("GET", f"{subtitles}/{beside['id']}.orig", 200)
+        assert ask("GET", f"{subtitles}/{beside['id']}.vtt?shift=x", 400).json["field"] == "shift"
+        ask("GET", f"{subtitles}/{beside['id']}.ass", 404)
+        ask("GET", "/api/v1/files/nosuch/subtitles", 404)
+        ask("GET", f"/api/v1/files/{film}/fonts/1", 404)
         ask("GET", f"/hls/{film}/master.m3u8?client=mse", 200)
+        ask("GET", f"/hls/{film}/storyboard.vtt", 200)
         ask("GET", f"/hls/{film}/video-copy/index.m3u8?client=mse", 200)
         ask("GET", f"/hls/{film}/video-copy/init.mp4?client=mse", 200)
         ask("GET", f"/hls/{film}/video-copy/99999.m4s?client=mse", 404)
@@ -184,6 +203,7 @@ def test_every_answer_is_as_described(folder):
         ask("DELETE", "/api/v1/session", 204)
         events(server, "library", enough=lambda heard: heard[-1][0] == "live")
         check_downloads(ask)
+        check_links(ask)
         ask("GET", "/api/v1/events", 400)
         ask("GET", "/stream?url=http://127.0.0.1/", 403)
         ask("GET", "/api/validate?url=http://127.0.0.1/", 200)
@@ -207,11 +227,13 @@ def check_library(ask):
 
 
 def check_playback(ask, film, by_title):
-    capabilities = {"codecs": ["avc1.640028", "hvc1.2.4.L153.B0", "mp4a.40.2", "opus", "x/../&"]}
+    capabilities = {"codecs": ["avc1.640028", "hvc1.2.4.L153.B0", "mp4a.40.2", "opus", "x/../&"],
+                    "hdr": True, "channels": 6, "screen": {"width": 1920, "height": 1080}}
     made = ask("POST", "/api/v1/playback", 201,
                {"file": film, "position": 1.5, "capabilities": capabilities}).json
     assert made["position"] == 1.5 and made["presentation_offset"] == 10
-    assert made["master"].endswith("&caps=h264,hevc10,aac,opus")
+    assert made["master"].endswith(
+        "&caps=h264.40,hevc10.153,aac,opus,surround,hdr,screen.1920x1080")
     assert ask("GET", made["master"], 200).text.startswith("#EXTM3U")
     ask("GET", made["native"], 200)
     item = ask("POST", "/api/v1/playback", 201, {"item": by_title["Plain"]["id"]}).json
@@ -227,7 +249,8 @@ def check_playback(ask, film, by_title):
                         ({"file": film, "position": -1}, "position"),
                         ({"file": film, "position": "1"}, "position"),
                         ({"file": film, "capabilities": []}, "capabilities"),
-                        ({"file": film, "capabilities": {"codecs": [1]}}, "capabilities")):
+                        ({"file": film, "capabilities": {"codecs": [1]}}, "capabilities"),
+                        ({"file": film, "capabilities": {"hdr": 1}}, "capabilities")):
         assert ask("POST", "/api/v1/playback", 400, body).json["field"] == field, body
     for body in ({}, {"position": None}, {"position": 1, "paused": 1}, {"position": 1e300}):
         ask("PUT", path, 400, body)

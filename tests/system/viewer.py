@@ -5,7 +5,7 @@ import hls
 from server import FULL, SLOW
 
 PLAIN_RUNGS = 2
-ALL_CAPS = "h264,hevc,hevc10,av1,vp9,aac,ac3,eac3,flac,opus,mp3"
+ALL_CAPS = "h264,hevc,hevc10,av1,av1-10,vp9,vp9-10,aac,ac3,eac3,flac,opus,mp3,surround,hdr"
 
 
 class Film:
@@ -23,12 +23,16 @@ class Film:
         self.about = server.get(f"/api/v1/files/{self.id}").json
 
     def uris(self):
-        """{rendition: playlist URI}"""
+        """{rendition: playlist URI} of picture and sound"""
         found = {}
         for uri in [v.uri for v in self.master.variants] + \
-                [m["URI"] for m in self.master.media if "URI" in m]:
+                [m["URI"] for m in self.master.media if "URI" in m and m["TYPE"] == "AUDIO"]:
             found[uri.split("/")[0]] = uri
         return found
+
+    def subtitles(self):
+        """The EXT-X-MEDIA lines of subtitles, as attributes."""
+        return [m for m in self.master.media if m["TYPE"] == "SUBTITLES"]
 
     def renditions(self):
         chosen = sorted(self.uris().items())

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What to download: a magnet link, or .torrent files that are chosen or dropped. What the server refuses
-// stands next to where it was asked for, in the server's words.
+// What to download or to play: one field for a magnet or an address, and .torrent files that are chosen
+// or dropped. Those who are no admins may play what is elsewhere. What the server refuses stands next to
+// where it was asked for, in the server's words.
 import { useState } from 'preact/hooks';
+import { useLocation } from 'preact-iso';
 import type { Download } from '../api';
 import { t } from '../i18n';
 import { Field } from '../parts/field';
 import { Icon } from '../parts/icon';
 import { announce } from '../parts/live';
 import { wordsOf } from '../parts/words';
+import { isAdmin } from '../store';
 import { useDrop } from './drop';
+import { addLink } from './links';
 import { add, nameOf } from './list';
+import { watchPath } from './play';
+import { wishOf } from './wish';
 
 const isTorrent = ({ name, type }: File): boolean => /\.torrent$/i.test(name) || type === 'application/x-bittorrent';
 
@@ -20,30 +26,48 @@ function tell({ download, wasHere }: { download: Download; wasHere: boolean }): 
   return wasHere ? words : undefined;
 }
 
-function Magnet() {
-  const [magnet, setMagnet] = useState('');
+/** A video elsewhere is played at once; all else is downloaded. */
+function Wanted() {
+  const { route } = useLocation();
+  const [typed, setTyped] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
   const [note, setNote] = useState<string>();
+  const wish = wishOf(typed);
+  const plays = !isAdmin.value || (wish !== undefined && 'url' in wish);
+
+  const refuse = (words: string) => {
+    setError(words);
+    announce(words);
+  };
   const submit = async (event: Event) => {
     event.preventDefault();
     if (busy) return;
-    setBusy(true);
     setError(undefined);
     setNote(undefined);
+    if (!wish) {
+      refuse(t(isAdmin.value ? 'downloads.neither' : 'links.none'));
+      return;
+    }
+    setBusy(true);
     try {
-      setNote(tell(await add({ magnet: magnet.trim() })));
-      setMagnet('');
+      if ('url' in wish) route(watchPath((await addLink(wish.url)).file));
+      else setNote(tell(await add(wish)));
+      setTyped('');
     } catch (problem) {
-      setError(wordsOf(problem));
-      announce(wordsOf(problem));
+      refuse(wordsOf(problem));
     }
     setBusy(false);
   };
   return (
     <form onSubmit={(event) => void submit(event)}>
-      <Field label={t('downloads.magnet')} name="magnet" value={magnet} onValue={setMagnet} error={error} {...(note === undefined ? {} : { hint: note })} />
-      <button class="primary" aria-disabled={busy}><Icon name="download" />{t(busy ? 'downloads.adding' : 'downloads.add')}</button>
+      <Field
+        label={t(isAdmin.value ? 'downloads.what' : 'links.what')} name="what" value={typed} onValue={setTyped} error={error}
+        {...(error === undefined ? { hint: note ?? t(isAdmin.value ? 'downloads.whatHint' : 'links.whatHint') } : {})}
+      />
+      <button class="primary" aria-disabled={busy}>
+        <Icon name={plays ? 'play' : 'download'} />{t(plays ? (busy ? 'links.asking' : 'play') : busy ? 'downloads.adding' : 'downloads.add')}
+      </button>
     </form>
   );
 }
@@ -87,5 +111,5 @@ function Torrents() {
 }
 
 export function Add() {
-  return <section class="panel add" aria-label={t('downloads.add')}><Magnet /><Torrents /></section>;
+  return <section class="panel add" aria-label={t(isAdmin.value ? 'downloads.add' : 'play')}><Wanted />{isAdmin.value && <Torrents />}</section>;
 }

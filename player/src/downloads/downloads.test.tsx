@@ -9,6 +9,8 @@ import { Downloads } from './downloads';
 import { forget } from './list';
 import { download, file, FakeStream } from './testing';
 
+const WHAT = 'Magnet link or web address';
+
 interface Asked { method: string; path: string; body: unknown; type: string | null }
 
 let asked: Asked[];
@@ -28,7 +30,8 @@ beforeEach(() => {
   vi.stubGlobal('EventSource', FakeStream);
   vi.stubGlobal('fetch', vi.fn((path: string, { method = '', body, headers }: RequestInit) => {
     if (method !== 'GET') asked.push({ method, path, body: typeof body === 'string' ? JSON.parse(body) : body, type: new Headers(headers).get('Content-Type') });
-    return Promise.resolve(answers[method]?.() ?? Response.json({ items, next: null }));
+    const given = method === 'GET' && path.endsWith('/links') ? Response.json({ items: [], next: null }) : answers[method]?.();
+    return Promise.resolve(given ?? Response.json({ items, next: null }));
   }));
 });
 afterEach(() => {
@@ -154,7 +157,7 @@ describe('files', () => {
 
 describe('adding', () => {
   const submit = async (magnet: string) => {
-    fireEvent.input(await screen.findByLabelText('Magnet link'), { target: { value: magnet } });
+    fireEvent.input(await screen.findByLabelText(WHAT), { target: { value: magnet } });
     fireEvent.click(screen.getByRole('button', { name: 'Download' }));
   };
 
@@ -164,7 +167,7 @@ describe('adding', () => {
     await submit(' magnet:?xt=1 ');
     expect(await screen.findByRole('listitem', { name: 'Film a' })).toBeTruthy();
     expect(asked).toMatchObject([{ method: 'POST', path: '/api/v1/downloads', body: { magnet: 'magnet:?xt=1' }, type: 'application/json' }]);
-    expect(screen.getByLabelText<HTMLInputElement>('Magnet link').value).toBe('');
+    expect(screen.getByLabelText<HTMLInputElement>(WHAT).value).toBe('');
     expect(screen.getByText('Film a has been added')).toBeTruthy();
     await submit('magnet:?xt=1');
     expect((await screen.findAllByText('“Film a” is in the list already.')).length).toBeGreaterThan(0);
@@ -173,11 +176,28 @@ describe('adding', () => {
   test('a bad magnet: the server’s words at the field, which keeps what was typed', async () => {
     answers['POST'] = () => refusal(422, 'it is no magnet that can be read');
     open();
-    await submit('http://x');
-    const field = screen.getByLabelText<HTMLInputElement>('Magnet link');
+    await submit('magnet:?x');
+    const field = screen.getByLabelText<HTMLInputElement>(WHAT);
     await vi.waitFor(() => expect(field.getAttribute('aria-invalid')).toBe('true'));
     expect(document.getElementById(field.getAttribute('aria-describedby') ?? '')?.textContent).toBe('it is no magnet that can be read');
-    expect(field.value).toBe('http://x');
+    expect(field.value).toBe('magnet:?x');
+  });
+
+  test('the address of a .torrent file is as good', async () => {
+    answers['POST'] = () => Response.json(download('a'), { status: 201 });
+    open();
+    await submit('https://x.example/a.torrent?k=1');
+    expect(await screen.findByRole('listitem', { name: 'Film a' })).toBeTruthy();
+    expect(asked).toMatchObject([{ method: 'POST', path: '/api/v1/downloads', body: { torrent_url: 'https://x.example/a.torrent?k=1' } }]);
+  });
+
+  test('anything else is not sent, and the field says what it takes', async () => {
+    open();
+    await submit('playtime 1967');
+    const field = screen.getByLabelText<HTMLInputElement>(WHAT);
+    expect(field.getAttribute('aria-invalid')).toBe('true');
+    expect(document.getElementById(field.getAttribute('aria-describedby') ?? '')?.textContent).toMatch(/neither a magnet link nor a web address/);
+    expect(asked).toEqual([]);
   });
 
   test('a file, chosen or dropped, as it is; others are not sent', async () => {
@@ -203,7 +223,7 @@ describe('the page', () => {
     items = [download('a', { files: [file('1.mkv'), file('2.mkv')] })];
     open();
     await screen.findByText('2 files');
-    expect(screen.queryByLabelText('Magnet link')).toBeNull();
+    expect(screen.queryByLabelText(WHAT)).toBeNull();
     expect(screen.queryByRole('button', { name: /Pause|Remove/ })).toBeNull();
     expect(screen.queryByRole('checkbox')).toBeNull();
     expect(screen.getAllByRole('link', { name: /^Play/ })).toHaveLength(2);

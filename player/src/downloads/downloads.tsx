@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The page /downloads: what is being downloaded, kept fresh by the server's news; admins add, pause and
-// remove.
+// remove. Below, the videos elsewhere that were opened by their address.
 import { useEffect } from 'preact/hooks';
 import { t } from '../i18n';
 import { Frame, usePageTitle } from '../parts/frame';
 import { wordsOf } from '../parts/words';
 import { isAdmin, listShown } from '../store';
+import { warmPlayer } from '../warm';
 import { Add } from './add';
+import { loadLinks } from './links';
 import { listProblem, retry, rows, watchDownloads } from './list';
+import { RecentLinks } from './recent-links';
 import { Row } from './row';
 import '../styles/downloads.css';
 
@@ -42,7 +45,9 @@ export function Downloads() {
   useEffect(() => {
     const leaving = new AbortController();
     listShown('/downloads');
+    warmPlayer(leaving.signal);
     watchDownloads(leaving.signal);
+    void loadLinks(leaving.signal);
     return () => leaving.abort();
   }, []);
   const count = rows.value?.length ?? 0;
@@ -50,8 +55,9 @@ export function Downloads() {
     <Frame>
       <div class="wide-column">
         <div class="heading"><h1>{t('downloads.title')}{count > 0 && <span class="count">{count}</span>}</h1></div>
-        {isAdmin.value && <Add />}
+        <Add />
         <List />
+        <RecentLinks />
       </div>
     </Frame>
   );

@@ -61,7 +61,7 @@ function keepOnly(ids: Set<string>): void {
 }
 
 /** Does what only someone signed in may do. */
-async function asked<T>(call: Promise<T>): Promise<T> {
+export async function asked<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
@@ -151,7 +151,7 @@ export function forget(): void {
 export const retry = (): Promise<void> => load(new AbortController().signal);
 
 /** Answers with the download, and whether it was here before. */
-export async function add(wish: { magnet: string } | { torrent: Blob }): Promise<{ download: api.Download; wasHere: boolean }> {
+export async function add(wish: api.DownloadWish): Promise<{ download: api.Download; wasHere: boolean }> {
   const before = new Set(known.keys());
   const download = await asked(api.addDownload(wish));
   newsCount += 1;

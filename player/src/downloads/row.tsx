@@ -63,7 +63,7 @@ export function Row({ row }: { row: ReadonlySignal<Download> }) {
   const [only] = files.length === 1 ? files : [];
   return (
     <li class={`download ${state}`} aria-labelledby={id}>
-      <h2 id={id} dir="auto">{name}</h2>
+      <h2 id={id}><bdi>{name}</bdi></h2>
       <Bar
         share={state === 'metadata' ? undefined : progress} idle={state === 'paused' || state === 'failed'}
         label={name} text={[stateWords(download), ...facts].join(', ')}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the unit tests of this folder share: a download, and a stream of news that tests speak through.
-import type { Download, DownloadFile } from '../api';
+// What the unit tests of this folder share: a download, a link, and a stream of news that tests speak through.
+import type { Download, DownloadFile, Link } from '../api';
 
 export const file = (name: string, more: Partial<DownloadFile> = {}): DownloadFile => ({
   name, size: 1_400_000_000, progress: 0.43, wanted: true, file: `f-${name}`, ...more,
@@ -9,6 +9,11 @@ export const file = (name: string, more: Partial<DownloadFile> = {}): DownloadFi
 export const download = (id: string, more: Partial<Download> = {}): Download => ({
   id, name: `Film ${id}`, hash: id.repeat(40).slice(0, 40), state: 'downloading', progress: 0.43, size: 1_400_000_000, rate: 2_100_000, upload_rate: 0,
   uploaded: 0, peers: 12, eta: 380, added: `2026-01-01T00:00:0${id.length}Z`, files: [file(`${id}.mkv`)], ...more,
+});
+
+export const link = (id: string, more: Partial<Link> = {}): Link => ({
+  id, file: `f-${id}`, url: `https://films.example:8443/${id}.mp4`, name: `${id}.mp4`, valid: true, content_type: 'video/mp4', content_length: 123,
+  accept_ranges: 'bytes', supports_range: true, here: 0, rate: 0, added: '2026-01-01T00:00:00Z', ...more,
 });
 
 /** Stands in for EventSource; the last one that was opened is `now`. */

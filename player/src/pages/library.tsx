@@ -12,6 +12,7 @@ import { TitleCard } from '../parts/title-card';
 import { wordsOf } from '../parts/words';
 import { watchLibrary } from '../refresh';
 import { libraryProblem, listShown, loadLibrary, titles } from '../store';
+import { warmPlayer } from '../warm';
 import { ScanState } from './scan-state';
 
 export const isUnreadable = (title: Title): boolean => title.state === 'unreadable';
@@ -92,14 +93,6 @@ function Films({ query }: { query: string }) {
   );
 }
 
-const WARM_AFTER_MS = 1500;
-
-/** The player is fetched while the list is looked at, so that the first press need not wait for it. */
-function warmPlayer(): void {
-  // Where that fails, the press tries again and says why.
-  Promise.all([import('../watch/watch'), import('../watch/engine-hls')]).catch(() => undefined);
-}
-
 let scrollPlace = 0;
 
 /** Coming back from a film, the list stands where it was left. */
@@ -120,12 +113,9 @@ export function Library() {
   useEffect(() => {
     const leaving = new AbortController();
     listShown('/');
-    const warm = setTimeout(warmPlayer, WARM_AFTER_MS);
+    warmPlayer(leaving.signal);
     watchLibrary(leaving.signal);
-    return () => {
-      clearTimeout(warm);
-      leaving.abort();
-    };
+    return () => leaving.abort();
   }, []);
   const count = titles.value?.filter((title) => !isUnreadable(title)).length;
   return (

@@ -6,6 +6,7 @@ import { OFF } from './engine';
 import type { Player } from './player';
 import { canPip, toggleFullscreen, togglePip } from './screen';
 import type { Command } from './shortcuts';
+import { skip } from './skip';
 
 export const RATES = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
 const FRAME_SECONDS = 1 / 24;
@@ -48,6 +49,7 @@ export function obey(player: Player, command: Command, { frame, help }: Surround
     case 'fullscreen': return toggleFullscreen(frame, video);
     case 'subtitles': return toggleSubtitles(player);
     case 'pip': return canPip() ? togglePip(video) : undefined;
+    case 'skip': return skip(player);
     case 'help': return help();
   }
 }

@@ -2,7 +2,7 @@
 // The bar under the picture. Each button asks; what it shows is what the video element says.
 import { clock, t } from '../i18n';
 import { Icon, type IconName } from '../parts/icon';
-import { AudioMenu, QualityMenu, SpeedMenu, SubtitleMenu } from './menus';
+import { AudioMenu, ChapterMenu, QualityMenu, SpeedMenu, SubtitleMenu } from './menus';
 import type { Player } from './player';
 import { canPip, toggleFullscreen, togglePip } from './screen';
 import { SeekBar } from './seek-bar';
@@ -74,6 +74,7 @@ export function Controls({ player, frame, onHelp }: { player: Player; frame: () 
         <Volume player={player} />
         <Times player={player} />
         <span class="gap" />
+        <ChapterMenu player={player} />
         <SubtitleMenu player={player} />
         <AudioMenu player={player} />
         <QualityMenu player={player} />

@@ -2,30 +2,24 @@
 // HLS by hls.js over Media Source. Turns its levels, tracks and errors into the words of engine.ts.
 import { problemOf } from '../api';
 import { saveBandwidth, savedBandwidth } from '../prefs';
+import { CueTrack } from './cue-track';
 import {
   AUTO, kindOfStatus, NOTHING, OFF, renditionOf,
-  type Engine, type EngineEvents, type EngineSource, type Failure, type Quality, type TrackChoice,
+  type Engine, type EngineEvents, type EngineSource, type Failure,
 } from './engine';
-import { ErrorDetails, ErrorTypes, Events, Hls, type ErrorData, type Level, type MediaPlaylist } from './hls';
+import { ErrorDetails, ErrorTypes, Events, Hls, PlaylistLevelType, type ErrorData } from './hls';
 import { hlsConfig } from './hls-config';
+import { cuesOf, isText, onceEach, qualityOf, subtitleOf, trackOf } from './hls-words';
 import { canHeal, Switch } from './retry';
 
 /** Bits per second; the next film may be watched over a slower network. */
 const MOST_REMEMBERED = 50e6;
+const MOST_SUPPOSED = 25e6;
 
 export const hlsIsSupported = (): boolean => Hls.isSupported();
 
-const qualityOf = (level: Level): Quality => {
-  const id = renditionOf(level.uri);
-  return { id, height: level.height || undefined, bitsPerSecond: level.bitrate, copy: id.endsWith('-copy') };
-};
-
-const trackOf = (track: MediaPlaylist): TrackChoice => ({
-  id: String(track.id),
-  language: track.lang,
-  name: track.name,
-  detail: track.channels,
-});
+/** The session or the playback is over; the player heals both. */
+const isLost = (status: number | undefined): boolean => status !== undefined && ['signed-out', 'gone'].includes(kindOfStatus(status));
 
 export class HlsEngine implements Engine {
   readonly #video: HTMLVideoElement;
@@ -35,10 +29,12 @@ export class HlsEngine implements Engine {
   #wanted = AUTO;
   #loading = new Set<string>();
   #mediaErrors = 0;
+  readonly #cues: CueTrack<VTTCue>;
 
   constructor(video: HTMLVideoElement, events: EngineEvents) {
     this.#video = video;
     this.#events = events;
+    this.#cues = new CueTrack<VTTCue>(video.addTextTrack('subtitles', 'matinee'));
   }
 
   load({ master, startAt }: EngineSource): void {
@@ -48,8 +44,8 @@ export class HlsEngine implements Engine {
     this.#hls = hls;
     const publish = () => this.#publish();
     hls.on(Events.MANIFEST_PARSED, () => {
-      // Untouched, hls.js begins with the variant that the server lists first; told "auto" it would first
-      // load a segment of the lowest, which costs a transcode, only to measure the network.
+      // Told "auto", hls.js would first load a segment of the lowest, which costs a transcode, only to
+      // measure the network.
       const wanted = this.#indexOf(this.#wanted);
       if (wanted >= 0) hls.loadLevel = wanted;
       else this.#wanted = AUTO;
@@ -62,10 +58,20 @@ export class HlsEngine implements Engine {
     hls.on(Events.AUDIO_TRACK_SWITCHED, publish);
     hls.on(Events.AUDIO_TRACK_SWITCHING, publish);
     this.#flushOnce(hls);
-    hls.on(Events.SUBTITLE_TRACKS_UPDATED, publish);
-    hls.on(Events.SUBTITLE_TRACK_SWITCH, publish);
-    hls.on(Events.FRAG_LOADING, (_, { frag }) => this.#loading.add(frag.type));
+    // Whoever hears of them chooses, and hls.js, once it has told of them, would choose none.
+    hls.on(Events.SUBTITLE_TRACKS_UPDATED, () => queueMicrotask(publish));
+    hls.on(Events.SUBTITLE_TRACK_SWITCH, (_, { id }) => {
+      this.#cues.choose(id >= 0 ? String(id) : undefined);
+      publish();
+    });
+    hls.on(Events.CUES_PARSED, (_, { type, cues, subtitleTrack }) => {
+      if (type === 'subtitles' && subtitleTrack) this.#cues.add(String(subtitleTrack.id), cuesOf(cues));
+    });
+    hls.on(Events.FRAG_LOADING, (_, { frag }) => {
+      if (frag.type !== PlaylistLevelType.SUBTITLE) this.#loading.add(frag.type);
+    });
     hls.on(Events.FRAG_LOADED, (_, { frag }) => {
+      if (frag.type === PlaylistLevelType.SUBTITLE) return;
       this.#loading.delete(frag.type);
       this.#events.trouble(undefined);
       saveBandwidth(Math.min(hls.bandwidthEstimate, MOST_REMEMBERED));
@@ -91,7 +97,6 @@ export class HlsEngine implements Engine {
 
   setSubtitle(id: string): void {
     if (!this.#hls) return;
-    this.#hls.subtitleDisplay = true;
     this.#hls.subtitleTrack = id === OFF ? -1 : Number(id);
     this.#publish();
   }
@@ -131,11 +136,17 @@ export class HlsEngine implements Engine {
     this.#off.stop();
     this.#hls?.destroy();
     this.#hls = undefined;
+    this.#cues.clear();
     this.#loading.clear();
   }
 
+  /** With the sounds that are heard now, else with the richest: levels stand by bit rate. */
   #indexOf(id: string): number {
-    return this.#hls?.levels.findIndex((level) => renditionOf(level.uri) === id) ?? -1;
+    const hls = this.#hls;
+    if (!hls) return -1;
+    const group = hls.audioTracks[hls.audioTrack]?.groupId;
+    const same = hls.levels.findLastIndex((level) => renditionOf(level.uri) === id && level.hasAudioGroup(group));
+    return same >= 0 ? same : hls.levels.findLastIndex((level) => renditionOf(level.uri) === id);
   }
 
   /**
@@ -147,6 +158,8 @@ export class HlsEngine implements Engine {
     if (copy < 0) return;
     hls.capLevelToPlayerSize = false;
     hls.autoLevelCapping = copy;
+    // Where nothing was measured yet, the network is taken to carry it.
+    if (savedBandwidth() === undefined) hls.bandwidthEstimate = Math.max(hls.bandwidthEstimate, Math.min(MOST_SUPPOSED, hls.levels[copy]?.maxBitrate ?? 0));
   }
 
   #publish(): void {
@@ -155,12 +168,12 @@ export class HlsEngine implements Engine {
     const shown = hls.levels[hls.currentLevel];
     this.#events.changed({
       ...NOTHING,
-      qualities: hls.levels.map(qualityOf),
+      qualities: onceEach(hls.levels.map(qualityOf)),
       quality: this.#wanted,
       shown: shown && renditionOf(shown.uri),
       audios: hls.audioTracks.map(trackOf),
       audio: hls.audioTrack >= 0 ? String(hls.audioTrack) : undefined,
-      subtitles: hls.subtitleTracks.map(trackOf),
+      subtitles: hls.subtitleTracks.map(subtitleOf),
       subtitle: hls.subtitleTrack >= 0 ? String(hls.subtitleTrack) : OFF,
     });
   }
@@ -168,6 +181,7 @@ export class HlsEngine implements Engine {
   #failed(data: ErrorData): void {
     const status = data.response?.code;
     const network = data.type === ErrorTypes.NETWORK_ERROR;
+    if (isText(data) && !data.fatal && !isLost(status)) return;
     if (network && status !== undefined && !canHeal(status) && this.#isHopeless(data, status)) {
       this.#hls?.stopLoad();
       void this.#give(kindOfStatus(status), data);
@@ -186,8 +200,7 @@ export class HlsEngine implements Engine {
    * another level; without one it would ask again for ever, whatever shouldRetry says.
    */
   #isHopeless(data: ErrorData, status: number): boolean {
-    const kind = kindOfStatus(status);
-    return kind === 'signed-out' || kind === 'gone' || data.fatal || data.errorAction?.nextAutoLevel === undefined;
+    return isLost(status) || data.fatal || data.errorAction?.nextAutoLevel === undefined;
   }
 
   #recoverMedia(data: ErrorData): boolean {

@@ -11,11 +11,18 @@ export interface Quality {
   copy: boolean;
 }
 
+/** Of subtitles: only what is foreign; also what is no speech. */
+export type Mark = 'forced' | 'sdh';
+
 export interface TrackChoice {
   id: string;
   language: string | undefined;
   name: string;
+  /** Of sound: its channels. */
   detail: string | undefined;
+  marks?: Mark[];
+  /** The same sound as the one of this language and name, loud and soft brought together. */
+  night?: boolean;
 }
 
 export const AUTO = 'auto';
@@ -86,3 +93,7 @@ export function renditionOf(url: string): string {
   const path = url.split(/[?#]/)[0] ?? '';
   return path.split('/').at(-2) ?? path;
 }
+
+/** Tracks are remembered by what a person calls them. */
+export const nameOf = (track: { language: string | undefined; name: string } | undefined): string | undefined =>
+  track && `${track.language ?? ''}/${track.name}`;

@@ -31,6 +31,7 @@ export function hlsConfig(off: Switch, startAt: number, bandwidth: number | unde
     streamController: FreshStreamController,
     audioStreamController: FreshAudioStreamController,
     pLoader: PlaylistLoader,
+    renderTextTracksNatively: false, // cue-track.ts does
     startFragPrefetch: true,
     capLevelToPlayerSize: true,
     maxBufferLength: 30,

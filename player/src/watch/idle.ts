@@ -12,7 +12,7 @@ export function idleOf(frame: HTMLElement, video: HTMLVideoElement, ends: AbortS
   const shown = signal(true);
   let timer = 0;
   const isBusy = () => video.paused
-    || frame.querySelector('[aria-expanded=true], dialog[open], .controls :focus-visible, .seek:hover') !== null;
+    || frame.querySelector('[aria-expanded=true], dialog[open], .controls :focus-visible, .skipper:focus-visible, .seek:hover') !== null;
   const look = () => {
     if (isBusy()) timer = window.setTimeout(look, SHOWN_MS);
     else shown.value = false;

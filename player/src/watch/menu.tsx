@@ -6,10 +6,14 @@ import { Icon, type IconName } from '../parts/icon';
 
 export interface Item { id: string; label: string; detail?: string | undefined }
 
+/** Something that is on or off beside what is chosen. */
+export interface Switch { label: string; on: boolean; onTurn: (on: boolean) => void }
+
 export interface MenuProps {
   icon: IconName;
   label: string;
   items: Item[];
+  toggle?: Switch | undefined;
   /** What is not there to choose, and why. */
   note?: string | undefined;
   chosen: string | undefined;
@@ -17,7 +21,7 @@ export interface MenuProps {
 }
 
 function move(list: HTMLElement, by: 'first' | 'last' | 1 | -1): void {
-  const items = [...list.querySelectorAll<HTMLElement>('[role=menuitemradio]')];
+  const items = [...list.querySelectorAll<HTMLElement>('[role^=menuitem]')];
   const now = items.findIndex((item) => item === document.activeElement);
   const next = by === 'first' ? 0 : by === 'last' ? items.length - 1 : (now + by + items.length) % items.length;
   items[next]?.focus();
@@ -25,7 +29,7 @@ function move(list: HTMLElement, by: 'first' | 'last' | 1 | -1): void {
 
 const MOVES: Record<string, 'first' | 'last' | 1 | -1> = { ArrowDown: 1, ArrowUp: -1, Home: 'first', End: 'last' };
 
-export function Menu({ icon, label, items, note, chosen, onChoose }: MenuProps) {
+export function Menu({ icon, label, items, toggle, note, chosen, onChoose }: MenuProps) {
   const id = useId();
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
@@ -80,6 +84,18 @@ export function Menu({ icon, label, items, note, chosen, onChoose }: MenuProps) 
               <span>{item.label}{item.detail && <small>{item.detail}</small>}</span>
             </button>
           ))}
+          {toggle && (
+            <button
+              type="button" role="menuitemcheckbox" aria-checked={toggle.on} tabIndex={-1} class="menu-switch"
+              onClick={() => {
+                toggle.onTurn(!toggle.on);
+                close(true);
+              }}
+            >
+              <Icon name="check" />
+              <span>{toggle.label}</span>
+            </button>
+          )}
           {note && <p class="menu-note">{note}</p>}
         </div>
       )}

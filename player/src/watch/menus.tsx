@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The player's menus: quality (and whether it is a copy), audio, subtitles, speed.
-import { languageName, t } from '../i18n';
+// The player's menus: chapters, quality (and whether it is a copy), audio, subtitles, speed.
+import { clock, languageName, t } from '../i18n';
+import { chapterAt, chapterName } from './chapters';
 import { RATES } from './commands';
 import { AUTO, OFF, type Quality, type TrackChoice } from './engine';
 import { Menu, type Item } from './menu';
+import { byDay, formOf } from './night';
 import type { Player } from './player';
 
 const MEGA = 1e6;
@@ -32,11 +34,13 @@ export function QualityMenu({ player }: { player: Player }) {
     { id: AUTO, label: t('quality.auto'), detail: now && t('quality.now', { quality: qualityName(now) }) },
     ...sorted.map(qualityItem),
   ];
-  const reason = qualities.some(({ copy }) => copy) ? undefined : player.noCopy.value;
+  const noCopy = qualities.some(({ copy }) => copy) ? undefined : player.noCopy.value;
+  const limited = player.limited.value;
+  const notes = [noCopy && t('quality.noCopy', { reason: noCopy }), limited && t('quality.limited', { reason: limited })];
   return (
     <Menu
       icon="quality" label={t('quality.title')} items={items} chosen={quality}
-      note={reason && t('quality.noCopy', { reason })} onChoose={(id) => player.setQuality(id)}
+      note={notes.filter(Boolean).join(' ') || undefined} onChoose={(id) => player.setQuality(id)}
     />
   );
 }
@@ -44,15 +48,26 @@ export function QualityMenu({ player }: { player: Player }) {
 export function trackItem(track: TrackChoice): Item {
   const language = languageName(track.language);
   const label = language ?? track.name;
-  const parts = [track.name === label ? '' : track.name, track.detail ? t('audio.channels', { channels: track.detail }) : ''];
+  // A track without a title of its own is named after its language.
+  const name = track.name === label || track.name === track.language ? '' : track.name;
+  const marks = (track.marks ?? []).map((mark) => t(`subtitles.${mark}`));
+  const parts = [name, track.detail ? t('audio.channels', { channels: track.detail }) : '', ...marks];
   const detail = parts.filter(Boolean).join(' · ');
   return { id: track.id, label, detail: detail === '' ? undefined : detail };
 }
 
 export function AudioMenu({ player }: { player: Player }) {
   const { audios, audio } = player.engineState.value;
-  if (audios.length < 2) return null;
-  return <Menu icon="audio" label={t('audio.title')} items={audios.map(trackItem)} chosen={audio} onChoose={(id) => player.setAudio(id)} />;
+  const items = byDay(audios).map(trackItem);
+  const night = formOf(audios, audio, true);
+  if (items.length < 2 && !night) return null;
+  const toggle = night && { label: t('audio.night'), on: night.id === audio, onTurn: (on: boolean) => player.setNight(on) };
+  return (
+    <Menu
+      icon="audio" label={t('audio.title')} items={items} toggle={toggle}
+      chosen={formOf(audios, audio, false)?.id ?? audio} onChoose={(id) => player.setAudio(id)}
+    />
+  );
 }
 
 export function SubtitleMenu({ player }: { player: Player }) {
@@ -60,6 +75,18 @@ export function SubtitleMenu({ player }: { player: Player }) {
   if (subtitles.length === 0) return null;
   const items = [{ id: OFF, label: t('subtitles.offItem') }, ...subtitles.map(trackItem)];
   return <Menu icon="subtitles" label={t('subtitles.title')} items={items} chosen={subtitle} onChoose={(id) => player.setSubtitle(id)} />;
+}
+
+export function ChapterMenu({ player }: { player: Player }) {
+  const chapters = player.scrub.chapters.value;
+  if (chapters.length < 2) return null;
+  const items = chapters.map(({ start }, index) => ({ id: String(index), label: chapterName(chapters, index), detail: clock(Math.round(start)) }));
+  return (
+    <Menu
+      icon="chapters" label={t('chapters.title')} items={items} chosen={String(chapterAt(chapters, player.position()))}
+      onChoose={(id) => player.seekTo(chapters[Number(id)]?.start ?? 0)}
+    />
+  );
 }
 
 export function SpeedMenu({ player }: { player: Player }) {

@@ -2,13 +2,14 @@
 // What lies over the picture when it does not move: a wait with its cause, after a while with choices;
 // a failure with what to do; a lost session with the sign-in form.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { at } from '../base';
 import { clock, t } from '../i18n';
 import { Icon } from '../parts/icon';
 import { announce } from '../parts/live';
 import { SignInForm } from '../parts/sign-in-form';
 import type { Failure } from './engine';
 import type { Player } from './player';
+import { Skip } from './skip';
+import { wayBack } from './way-back';
 
 const EXPLAIN_SECONDS = 3;
 const CHOICES_SECONDS = 15;
@@ -29,6 +30,11 @@ function lowerOf(player: Player): string | undefined {
   const { qualities, shown, quality } = player.engineState.value;
   const now = qualities.find(({ id }) => id === (shown ?? quality))?.bitsPerSecond ?? Math.max(...qualities.map((each) => each.bitsPerSecond));
   return qualities.filter(({ bitsPerSecond }) => bitsPerSecond < now).sort((a, b) => b.bitsPerSecond - a.bitsPerSecond)[0]?.id;
+}
+
+function BackButton() {
+  const { href, name } = wayBack();
+  return <a class="button" href={href}>{name}</a>;
 }
 
 function Waiting({ player }: { player: Player }) {
@@ -54,7 +60,7 @@ function Waiting({ player }: { player: Player }) {
         <div class="choices">
           {lower !== undefined && <button type="button" onClick={() => player.setQuality(lower)}>{t('waiting.lower')}</button>}
           <button type="button" onClick={() => setPatient(true)}>{t('waiting.keep')}</button>
-          <a class="button" href={at('/')}>{t('toLibrary')}</a>
+          <BackButton />
         </div>
       )}
     </div>
@@ -75,7 +81,7 @@ function FailurePanel({ failure, player }: { failure: Failure; player: Player })
       </div>
       <div class="choices">
         <button type="button" class="primary" ref={retry} onClick={() => void player.retry()}>{t('retry')}</button>
-        <a class="button" href={at('/')}>{t('toLibrary')}</a>
+        <BackButton />
       </div>
       <p class="code">{t('failure.code', { details })}</p>
     </div>
@@ -130,6 +136,7 @@ export function Overlay({ player }: { player: Player }) {
         <button type="button" class="press" aria-label={t('play')} onClick={() => player.play()}><Icon name="play" /></button>
       )}
       <Resumed player={player} />
+      <Skip player={player} />
     </>
   );
 }

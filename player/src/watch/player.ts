@@ -5,24 +5,25 @@
 // position; everything ends with the AbortSignal.
 import { batch, signal, type ReadonlySignal } from '@preact/signals';
 import * as api from '../api';
-import { placeOf, savedTrack, savedVolume, savePlace, saveTrack, saveVolume } from '../prefs';
+import { placeOf, savedNight, savedVolume, saveNight, savePlace, saveVolume } from '../prefs';
 import { announce } from '../parts/live';
 import { t } from '../i18n';
-import { Arrival } from './arrival';
 import { capabilities } from './capabilities';
 import { kindOfStatus, NOTHING, OFF, type Engine, type EngineState, type Failure, type Trouble } from './engine';
 import { chooseEngine } from './choose-engine';
+import { chooseRemembered, remember } from './chosen';
+import { formOf } from './night';
+import { opened } from './opening';
+import { Pictures } from './pictures';
 import { aheadOf } from './ranges';
 import { report } from './report';
+import { Scrub } from './scrub';
 import { snapshotOf, type Snapshot } from './snapshot';
 import { guard } from './watchdog';
 
 const RENEW_PAUSE_MS = 10_000; // a playback that ends at once is not asked for in a circle
-const FIRST_POLL_MS = 50; // most films are looked at in less
-const LAST_POLL_MS = 1000;
 const ARRIVED_SECONDS = 5;
-/** A film that turned out to be unplayable while it was waited for is refused as one that was known to be. */
-const REFUSED = 422;
+const STUCK: Failure = { kind: 'stuck', code: 'watchdog', status: undefined, words: '' };
 
 export class Player {
   readonly video: HTMLVideoElement;
@@ -35,14 +36,18 @@ export class Player {
   readonly preparing = signal<string | undefined>(undefined);
   /** Why the film's own picture is not offered, in the server's words. */
   readonly noCopy = signal<string | undefined>(undefined);
+  /** Why larger converted pictures are not offered, in the server's words. */
+  readonly limited = signal<string | undefined>(undefined);
   /** Where an earlier visit was left, if that is where this one began. */
   readonly resumedAt = signal<number | undefined>(undefined);
   /** Where the film is to begin, until the element has got there. */
   readonly heading = signal<number | undefined>(undefined);
-  readonly arrival: Arrival;
+  readonly scrub: Scrub;
+  readonly pictures: Pictures;
   /** The browser wants a press of a button before it makes a sound. */
   readonly needsPress = signal(false);
   #engine: Engine | undefined;
+  #engineSays = NOTHING;
   #playback: api.Playback | undefined;
   #renewedAt = -Infinity;
   readonly #ends: AbortSignal;
@@ -52,16 +57,17 @@ export class Player {
     this.file = file;
     this.#ends = ends;
     this.snapshot = snapshotOf(video, ends);
-    this.arrival = new Arrival(ends);
+    this.scrub = new Scrub(ends);
+    this.pictures = new Pictures(video, ends);
     const { volume, muted } = savedVolume();
     video.volume = volume;
     video.muted = muted;
     video.addEventListener('volumechange', () => saveVolume(video.volume, video.muted), { signal: ends });
     video.addEventListener('timeupdate', () => this.#arrive(false), { signal: ends });
     video.addEventListener('playing', () => this.#arrive(true), { signal: ends });
-    guard(() => this.#watched(), (attempt) => this.#engine?.nudge(attempt), () => this.#stuck(), ends);
-    report(video, () => this.#playback?.id, (seconds, duration) => savePlace(file, { seconds, duration }), ends);
-    ends.addEventListener('abort', () => this.#close(), { once: true });
+    guard(() => this.#watched(), (attempt) => this.#engine?.nudge(attempt), () => this.#failed(STUCK), ends);
+    const reported = report(video, () => this.#playback?.id, (seconds, duration) => savePlace(file, { seconds, duration }), ends);
+    ends.addEventListener('abort', () => this.#close(reported()), { once: true });
   }
 
   /** `at`: a position from the address; without it, where this browser or the server left off. */
@@ -90,6 +96,7 @@ export class Player {
     const to = Math.min(Math.max(0, seconds), duration > 0 ? duration - 0.05 : seconds);
     if (this.heading.peek() !== undefined) this.heading.value = to;
     this.video.currentTime = to;
+    this.scrub.show(to);
   }
 
   setVolume(volume: number): void {
@@ -109,13 +116,27 @@ export class Player {
   }
 
   setAudio(id: string): void {
-    this.#engine?.setAudio(id);
-    saveTrack('audio', nameOf(this.engineState.peek().audios.find((track) => track.id === id)));
+    const { audios } = this.engineState.peek();
+    this.#engine?.setAudio(formOf(audios, id, savedNight())?.id ?? id);
+    remember('audio', audios, id);
+  }
+
+  /** Loud and soft brought together, for this film and those after it. */
+  setNight(on: boolean): void {
+    const { audios, audio } = this.engineState.peek();
+    const form = formOf(audios, audio, on);
+    saveNight(on);
+    if (form) this.#engine?.setAudio(form.id);
   }
 
   setSubtitle(id: string): void {
-    this.#engine?.setSubtitle(id);
-    saveTrack('subtitle', nameOf(this.engineState.peek().subtitles.find((track) => track.id === id)));
+    this.#chooseSubtitle(id);
+    remember('subtitle', this.engineState.peek().subtitles, id);
+  }
+
+  #chooseSubtitle(id: string): void {
+    this.#engine?.setSubtitle(this.pictures.choose(id) ? OFF : id);
+    this.#changed(this.#engineSays);
   }
 
   /** The way out of a failure: a new playback at the same position. */
@@ -148,10 +169,13 @@ export class Player {
     this.heading.value = position;
     try {
       const wish = { file: this.file, position, capabilities: await capabilities() };
-      const playback = await this.#ready(await api.startPlayback(wish, this.#ends));
+      const playback = await opened(wish, this.#ends, (words) => { this.preparing.value = words; });
       this.#playback = playback;
-      this.arrival.follow(playback);
-      this.noCopy.value = playback.tracks.find(({ kind, cover }) => kind === 'video' && !cover)?.copy?.reason;
+      this.limited.value = playback.limited;
+      this.scrub.follow(playback);
+      this.pictures.follow(playback);
+      const picture = playback.tracks.find(({ kind, cover }) => kind === 'video' && !cover);
+      this.noCopy.value = picture?.copy?.reason ?? picture?.delivery?.reason;
       const startAt = mayResume && position === 0 ? playback.position : position;
       this.heading.value = startAt;
       if (startAt > 0 && mayResume) this.resumedAt.value = startAt;
@@ -173,31 +197,12 @@ export class Player {
     }
   }
 
-  /** Waits until the server can say what the film is made of; `waiting` tells for what. */
-  async #ready(playback: api.Playback): Promise<api.Playback> {
-    let current = playback;
-    for (let pause = FIRST_POLL_MS; current.waiting; pause = Math.min(2 * pause, LAST_POLL_MS)) {
-      const wait = pause;
-      this.preparing.value = current.waiting.reason;
-      await new Promise((done) => setTimeout(done, wait));
-      current = await api.getPlayback(playback.id, this.#ends);
-    }
-    this.preparing.value = undefined;
-    if (current.failed !== undefined) throw new api.Problem(REFUSED, current.failed, undefined, undefined);
-    return current;
-  }
-
-  #changed(state: EngineState): void {
+  #changed(said: EngineState): void {
+    this.#engineSays = said;
     const before = this.engineState.peek();
+    const state = this.pictures.with(said);
     this.engineState.value = state;
-    if (before.audios.length === 0 && state.audios.length > 0) {
-      const wanted = state.audios.find((track) => nameOf(track) === savedTrack('audio'));
-      if (wanted && wanted.id !== state.audio) this.#engine?.setAudio(wanted.id);
-    }
-    if (before.subtitles.length === 0 && state.subtitles.length > 0) {
-      const wanted = state.subtitles.find((track) => nameOf(track) === savedTrack('subtitle'));
-      if (state.subtitle !== (wanted?.id ?? OFF)) this.#engine?.setSubtitle(wanted?.id ?? OFF);
-    }
+    chooseRemembered(before, state, (id) => this.#engine?.setAudio(id), (id) => this.#chooseSubtitle(id));
   }
 
   #failed(failure: Failure, mayRenew = true): void {
@@ -225,18 +230,12 @@ export class Player {
     };
   }
 
-  #stuck(): void {
-    this.#failed({ kind: 'stuck', code: 'watchdog', status: undefined, words: '' });
-  }
-
-  #close(): void {
+  /** What is still to be said of the playback is said before it is ended. */
+  #close(after: Promise<unknown> = Promise.resolve()): void {
     this.#engine?.destroy();
     this.#engine = undefined;
-    if (this.#playback) api.endPlayback(this.#playback.id).catch(() => undefined);
+    const ended = this.#playback?.id;
+    if (ended !== undefined) void after.then(() => api.endPlayback(ended)).catch(() => undefined);
     this.#playback = undefined;
   }
 }
-
-/** Tracks are remembered by what a person calls them. */
-const nameOf = (track: { language: string | undefined; name: string } | undefined): string | undefined =>
-  track && `${track.language ?? ''}/${track.name}`;

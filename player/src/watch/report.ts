@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Tells the server and this browser where the film stands: every ten seconds of play, on pause, after
 // a seek, and on leaving, by a request that outlives the page.
-// Ends: by the AbortSignal, with a last report.
+// Ends: by the AbortSignal, with a last report; what is answered is when the one under way is done.
 import { reportPlayback } from '../api';
 
 const EVERY_MS = 10_000;
@@ -11,7 +11,8 @@ export function report(
   playback: () => string | undefined,
   keep: (seconds: number, duration: number) => void,
   ends: AbortSignal,
-): void {
+): () => Promise<unknown> {
+  let underWay: Promise<unknown> = Promise.resolve();
   const tell = (keepalive: boolean) => {
     if (video.readyState === 0 || !Number.isFinite(video.duration)) return;
     keep(video.currentTime, video.duration);
@@ -19,7 +20,7 @@ export function report(
     if (id === undefined) return;
     const body = { position: video.currentTime, paused: video.paused, rate: video.playbackRate };
     // A lost report is made good by the next one; a playback that is gone shows at the next segment.
-    reportPlayback(id, body, keepalive).catch(() => undefined);
+    underWay = reportPlayback(id, body, keepalive).catch(() => undefined);
   };
   const timer = setInterval(() => {
     if (!video.paused) tell(false);
@@ -33,4 +34,5 @@ export function report(
     clearInterval(timer);
     tell(true);
   }, { once: true });
+  return () => underWay;
 }

@@ -3,7 +3,7 @@
 import type { Key } from '../i18n';
 
 export type Command =
-  | { do: 'toggle' | 'mute' | 'fullscreen' | 'subtitles' | 'pip' | 'help' | 'start' | 'end' }
+  | { do: 'toggle' | 'mute' | 'fullscreen' | 'subtitles' | 'pip' | 'skip' | 'help' | 'start' | 'end' }
   | { do: 'seek' | 'volume' | 'speed' | 'frame'; by: number }
   | { do: 'share'; to: number };
 
@@ -27,6 +27,7 @@ export const SHORTCUTS: Row[] = [
   { keys: ['<'], shown: '<', label: 'keys.slower', command: { do: 'speed', by: -0.25 } },
   { keys: ['>'], shown: '>', label: 'keys.faster', command: { do: 'speed', by: 0.25 } },
   { keys: ['i'], shown: 'I', label: 'keys.pip', command: { do: 'pip' } },
+  { keys: ['s'], shown: 'S', label: 'keys.skip', command: { do: 'skip' } },
   { keys: ['?'], shown: '?', label: 'keys.help', command: { do: 'help' } },
 ];
 

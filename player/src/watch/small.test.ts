@@ -110,6 +110,8 @@ describe('names', () => {
     expect(qualityName({ id: 'video-copy', height: 1080, bitsPerSecond: 1, copy: true })).toBe('Original (1080p)');
     expect(qualityName({ id: 'video-720p', height: 720, bitsPerSecond: 1, copy: false })).toBe('720p');
     expect(trackItem({ id: '1', language: 'de', name: 'Kommentar', detail: '2' })).toEqual({ id: '1', label: 'German', detail: 'Kommentar · 2 channels' });
+    expect(trackItem({ id: '1', language: 'de', name: 'de', detail: undefined })).toEqual({ id: '1', label: 'German', detail: undefined });
+    expect(trackItem({ id: '1', language: 'de', name: 'Director', detail: undefined, marks: ['forced', 'sdh'] }).detail).toBe('Director · Forced: foreign parts only · With sounds (SDH)');
     expect(trackItem({ id: '1', language: undefined, name: 'Track 1', detail: undefined })).toEqual({ id: '1', label: 'Track 1', detail: undefined });
   });
 });

@@ -4,8 +4,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useLocation, useRoute } from 'preact-iso';
 import { getFile, getTitle } from '../api';
-import { at } from '../base';
-import { t } from '../i18n';
 import { usePageTitle } from '../parts/frame';
 import { Icon } from '../parts/icon';
 import { singleKeys } from '../prefs';
@@ -20,11 +18,12 @@ import { Player } from './player';
 import { toggleFullscreen } from './screen';
 import { commandOf } from './shortcuts';
 import { Presses } from './touch';
+import { wayBack } from './way-back';
 import '../styles/watch.css';
 
 interface Stage { player: Player; idle: Idle; frame: HTMLElement }
 
-/** From the list if it is there, else from the server; the file's name at worst. */
+/** From the list if it is there, else from the server; the file's name where it has no title of its own. */
 function useName(file: string): string | undefined {
   const listed = titleOfFile(file)?.title;
   const [asked, setAsked] = useState<string>();
@@ -32,7 +31,8 @@ function useName(file: string): string | undefined {
     const ends = new AbortController();
     const ask = async () => {
       const { title, name } = await getFile(file, ends.signal);
-      setAsked(await getTitle(title, ends.signal).then((found) => found.title, () => name));
+      const isAlone = title === file; // it is in no library: of a download, or elsewhere
+      setAsked(isAlone ? name : await getTitle(title, ends.signal).then((found) => found.title, () => name));
     };
     // Without a name the film plays all the same.
     if (listed === undefined) ask().catch(() => undefined);
@@ -58,13 +58,12 @@ function useStage(file: string, at: number | undefined) {
 
 function BackLink() {
   const { back } = useLocation();
-  const list = lastList();
-  const name = t(list === '/downloads' ? 'toDownloads' : 'toLibrary');
+  const { href, name } = wayBack();
   return (
     <a
-      class="control" href={at(list ?? '/')} aria-label={name} title={name}
+      class="control" href={href} aria-label={name} title={name}
       onClick={(event) => {
-        if (list === undefined) return;
+        if (lastList() === undefined) return;
         // The list then stands where it was left.
         event.preventDefault();
         back();
@@ -111,6 +110,20 @@ function usePresses({ stage }: { stage: Stage | undefined }) {
   };
 }
 
+/** As far as text stands above the controls (watch.css). */
+const CONTROLS_HEIGHT = 88;
+
+function PictureCanvas({ player, hidden }: { player: Player; hidden: boolean }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const on = player.pictures.on.value;
+  useEffect(() => {
+    player.pictures.drawOn(canvas.current ?? undefined);
+    return () => player.pictures.drawOn(undefined);
+  }, [player, on]);
+  useEffect(() => player.pictures.cover(hidden ? 0 : CONTROLS_HEIGHT), [player, hidden]);
+  return on ? <canvas class="pictures" ref={canvas} aria-hidden="true" /> : null;
+}
+
 export function Watch() {
   const { params, query } = useRoute();
   const file = params['id'] ?? '';
@@ -132,6 +145,7 @@ export function Watch() {
   return (
     <main class={`watch ${hidden ? 'hidden' : ''}`} ref={frame}>
       <video ref={video} playsInline preload="metadata" onPointerUp={onPress} />
+      {stage && <PictureCanvas player={stage.player} hidden={hidden} />}
       <div class="title-bar"><BackLink /><h1>{name ?? ' '}</h1></div>
       {stage && <Overlay player={stage.player} />}
       {stage && <Controls player={stage.player} frame={() => stage.frame} onHelp={() => setHelp(true)} />}

@@ -135,6 +135,31 @@ static void no_sign_in_is_refused_beyond_loopback(void **state)
     }
 }
 
+static void hardware_is_named_by_kind_and_node(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *text;
+        enum err kind;
+    } said[] = {{"auto", OK},
+                {"off", OK},
+                {"vaapi:/dev/dri/renderD128", OK},
+                {"nvenc:/dev/nvidia0,v4l2m2m:/dev/video11", OK},
+                {"", ERR_BAD_INPUT},
+                {"on", ERR_BAD_INPUT},
+                {"vaapi", ERR_BAD_INPUT},
+                {"vaapi:renderD128", ERR_BAD_INPUT},
+                {"/dev/dri/renderD128", ERR_BAD_INPUT},
+                {"vaapi:/dev/dri/renderD128,", ERR_BAD_INPUT}};
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        struct config *config = config_new();
+        struct why why = {0};
+        assert_int_equal(config_set(config, "media.hardware", said[i].text, "--set", &why), OK);
+        assert_int_equal(config_check(config, &why), said[i].kind);
+        config_free(&config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_wrong_line_is_named),
         cmocka_unit_test(later_layers_win_and_lists_are_replaced),
         cmocka_unit_test(a_wrong_variable_is_named),
+        cmocka_unit_test(hardware_is_named_by_kind_and_node),
         cmocka_unit_test(no_sign_in_is_refused_beyond_loopback),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,20 @@ static void assert_same(const struct str *one, const struct str *two, const char
         fail_msg("%s differs: %zu bytes, and %zu", what, one->length, two->length);
 }
 
+/* Copied sound needs what stands between its own keys, and no key before; a picture to scrub by, itself. */
+static void assert_needs_its_own(const struct arriving *arriving, const struct plan *plan,
+                                 uint32_t rendition, uint32_t n)
+{
+    const uint64_t slack =
+        6 * (uint64_t) MAP_BLOCK_BYTES; /* half of what a key and its pictures take */
+    uint32_t count = plan_segment_count(plan, rendition);
+    int64_t begin = plan_segment_start(plan, rendition, n);
+    int64_t end = plan_segment_start(plan, rendition, n + 1);
+    int64_t all = plan_segment_start(plan, rendition, count);
+    uint64_t share = arriving->size * (uint64_t) (end - begin) / (uint64_t) all;
+    assert_in_range(arriving->blocks * MAP_BLOCK_BYTES, 1, share + slack);
+}
+
 /* The far segment first. Transcodes are compared by their length: an encoder with two threads does not
  * say the same bytes twice (segment-engine.md 5). */
 static void compare_segments(struct arriving *arriving, const struct str *bytes)
@@ -221,6 +235,8 @@ static void compare_segments(struct arriving *arriving, const struct str *bytes)
         make_segment(arriving, bytes, r, n, &arrived);
         if (rendition->kind == PLAN_AUDIO || rendition->is_copy)
             assert_same(&whole, &arrived, rendition->name);
+        if (rendition->is_copy && rendition->kind != PLAN_VIDEO)
+            assert_needs_its_own(arriving, plan, r, n);
         assert_true(arrived.length > 0);
         if (plan->container != CONTAINER_OTHER)
             assert_true(arriving->blocks * MAP_BLOCK_BYTES < arriving->size / 2);

@@ -2,6 +2,7 @@
 #include "fake_media.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -47,13 +48,14 @@ const char *media_host_engine(const struct media_host *host UNUSED)
 
 enum err media_open(struct media_host *host, int film UNUSED, int map UNUSED, uint64_t size UNUSED,
                     const uint8_t *plan UNUSED, size_t plan_size UNUSED, const char *label UNUSED,
-                    bool fresh, const struct media_events *events, void *ctx, struct media **out)
+                    unsigned how, const struct media_events *events, void *ctx, struct media **out)
 {
     if (host->is_dead || host->open == host->limit)
         return ERR_BUSY;
     host->open++;
     host->opened++;
-    host->fresh += fresh;
+    host->fresh += (how & MEDIA_FRESH) != 0;
+    host->idle += (how & MEDIA_IDLE) != 0;
     struct media *media = mem_new(struct media);
     *media = (struct media){.host = host, .events = *events, .ctx = ctx};
     *out = media;
@@ -76,6 +78,39 @@ void media_close(struct media **media)
             fake_fail(&host->jobs[i], ERR_CANCELLED, "the film was closed");
     end(*media);
     *media = NULL;
+}
+
+enum err media_host_try(struct media_host *host, const char *device UNUSED, media_tried_fn *done,
+                        void *ctx)
+{
+    static const struct media_device works = {.words = "fake", .plan = {.speed = 1000000000}};
+    struct why why = {0};
+    why_set(&why, ERR_REFUSED, NULL, "it does not work");
+    done(ctx, host->device_works ? &works : NULL, &why);
+    return OK;
+}
+
+enum err media_give_device(struct media *media, const char *device UNUSED)
+{
+    media->host->devices++;
+    media->has_device = true;
+    return OK;
+}
+
+void media_end_device(struct media *media)
+{
+    media->host->devices_ended += media->has_device ? 1 : 0;
+    media->has_device = false;
+}
+
+bool media_has_device(const struct media *media)
+{
+    return media->has_device;
+}
+
+int64_t media_cpu_ms(const struct media *media UNUSED)
+{
+    return 0; /* nobody's processor */
 }
 
 static uint64_t add(struct media *media, struct fake_job job)
@@ -114,6 +149,58 @@ uint64_t media_segment(struct media *media, uint32_t rendition, uint32_t n, int 
                                         .ctx = ctx});
 }
 
+uint64_t media_storyboard(struct media *media, int out, const struct media_job_events *events,
+                          void *ctx)
+{
+    return add(media,
+               (struct fake_job){.is_storyboard = true, .out = out, .events = *events, .ctx = ctx});
+}
+
+uint64_t media_fingerprint(struct media *media, int out, const struct media_job_events *events,
+                           void *ctx)
+{
+    return add(
+        media,
+        (struct fake_job){
+            .is_fingerprint = true, .is_bytes = true, .out = out, .events = *events, .ctx = ctx});
+}
+
+struct fake_job *fake_find_fingerprint(struct media_host *host)
+{
+    for (unsigned i = host->job_count; i-- > 0;)
+        if (host->jobs[i].media != NULL && host->jobs[i].is_fingerprint)
+            return &host->jobs[i];
+    return NULL;
+}
+
+struct fake_job *fake_find_storyboard(struct media_host *host)
+{
+    for (unsigned i = host->job_count; i-- > 0;)
+        if (host->jobs[i].media != NULL && host->jobs[i].is_storyboard)
+            return &host->jobs[i];
+    return NULL;
+}
+
+void fake_sheet(struct fake_job *job, int64_t from_ms, uint32_t pictures, const char *bytes)
+{
+    for (uint32_t i = 0; i < pictures; i++)
+        job->events.picture(job->ctx, from_ms + (int64_t) i * 5000, 160, 90);
+    MUST(fd_write_at(job->out, bytes, strlen(bytes), job->size) == OK);
+    job->events.sheet(job->ctx, job->size, strlen(bytes));
+    job->size += strlen(bytes);
+}
+
+uint64_t media_convert(struct media *media, const struct convert_what *what, int out,
+                       const struct media_job_events *events, void *ctx)
+{
+    return add(media, (struct fake_job){.rendition = FAKE_CONVERSION,
+                                        .n = what->track,
+                                        .is_bytes = true,
+                                        .out = out,
+                                        .events = *events,
+                                        .ctx = ctx});
+}
+
 static void over(struct fake_job *job)
 {
     fake_unwant(job);
@@ -136,7 +223,8 @@ struct fake_job *fake_find(struct media_host *host, uint32_t rendition, uint32_t
 {
     for (unsigned i = host->job_count; i-- > 0;) {
         struct fake_job *job = &host->jobs[i];
-        if (job->media != NULL && !job->is_plan && job->rendition == rendition && job->n == n)
+        if (job->media != NULL && !job->is_plan && !job->is_storyboard && !job->is_fingerprint &&
+            job->rendition == rendition && job->n == n)
             return job;
     }
     return NULL;
@@ -166,6 +254,8 @@ void fake_part(struct fake_job *job)
     const struct media_piece of_source = {true, 100, 100};
     MUST(fd_write_at(job->out, bytes, sizeof bytes - 1, job->size) == OK);
     job->size += sizeof bytes - 1;
+    if (job->events.pieces == NULL) /* a conversion is a file, without pieces */
+        return;
     job->events.pieces(job->ctx, &of_file, 1, job->is_bytes);
     if (!job->is_bytes)
         job->events.pieces(job->ctx, &of_source, 1, true);

@@ -5,12 +5,13 @@
 
 #include "hls/media.h"
 
-enum { FAKE_JOBS = 256 };
+/* Conversions are jobs of this rendition; their track is the number. */
+enum { FAKE_JOBS = 256, FAKE_CONVERSION = 1001 };
 
 struct fake_job {
     struct media *media; /* NULL: over */
     uint64_t id;
-    bool is_plan, scan;
+    bool is_plan, scan, is_storyboard, is_fingerprint;
     bool is_waiting; /* it said want */
     bool is_bytes;   /* odd renditions: transcodes, all of it in the out file */
     uint32_t rendition, n;
@@ -21,10 +22,12 @@ struct fake_job {
 };
 
 struct media_host {
-    unsigned limit, open, opened, fresh; /* processes */
+    unsigned limit, open, opened, fresh, idle; /* processes */
     bool is_dead;
     struct fake_job jobs[FAKE_JOBS]; /* in the order asked */
     unsigned job_count, cancelled, haves;
+    unsigned devices, devices_ended; /* given to processes */
+    bool device_works;               /* one that is tried */
     uint64_t ids;
 };
 
@@ -34,12 +37,17 @@ struct media {
     void *ctx;
     struct media_want_events want_events;
     void *want_ctx;
+    bool has_device;
 };
 
 struct media_host *fake_new(unsigned limit);
 /* The newest job of this segment that is not over; NULL. */
 struct fake_job *fake_find(struct media_host *host, uint32_t rendition, uint32_t n);
 struct fake_job *fake_find_plan(struct media_host *host);
+struct fake_job *fake_find_storyboard(struct media_host *host);
+struct fake_job *fake_find_fingerprint(struct media_host *host);
+/* Pictures of a storyboard, 5 s apart, and the sheet they stand on. */
+void fake_sheet(struct fake_job *job, int64_t from_ms, uint32_t pictures, const char *bytes);
 unsigned fake_running(const struct media_host *host);
 /* 10 bytes of the out file, a styp box of 8 and "xy"; for copies 100 of the source after them. */
 void fake_part(struct fake_job *job);

@@ -350,6 +350,113 @@ static void knows_its_sandbox(void **state)
     assert_string_equal(media_host_engine(stage->host), "fake 1");
 }
 
+/* --- devices --- */
+
+struct tried {
+    bool is_over, works;
+    struct media_device device;
+    struct why why;
+};
+
+static void on_tried(void *ctx, const struct media_device *device, const struct why *why)
+{
+    struct tried *tried = ctx;
+    assert_false(tried->is_over);
+    tried->is_over = true;
+    tried->works = device != NULL;
+    if (device != NULL)
+        tried->device = *device;
+    else
+        tried->why = *why;
+}
+
+static void hears_whether_a_device_works(void **state)
+{
+    struct stage *stage = *state;
+    static const struct {
+        const char *name, *words;
+    } none[] = {{"fake:none", "there is no such device"},
+                {"fake:dies", "its process was killed by signal 6 (ABRT)"},
+                {"fake:garbage", "its process broke the rules of talk"}};
+    struct tried tried = {0};
+    assert_int_equal(media_host_try(stage->host, "fake:works", on_tried, &tried), OK);
+    assert_false(tried.is_over);
+    run_until(stage, &tried.is_over);
+    assert_true(tried.works);
+    assert_string_equal(tried.device.words, "it");
+    assert_int_equal(tried.device.plan.flags, 12);
+    assert_int_equal(tried.device.plan.speed, 1000);
+    for (size_t i = 0; i < 3; i++) {
+        tried = (struct tried){0};
+        assert_int_equal(media_host_try(stage->host, none[i].name, on_tried, &tried), OK);
+        run_until(stage, &tried.is_over);
+        assert_false(tried.works);
+        assert_string_equal(tried.why.text, none[i].words);
+    }
+    /* One that hangs is ended with the host, without a word. */
+    tried = (struct tried){0};
+    assert_int_equal(media_host_try(stage->host, "fake:hangs", on_tried, &tried), OK);
+    run_for(stage, 200);
+    assert_false(tried.is_over);
+}
+
+/* A process of a device below the zygote; 0: there is none. */
+static pid_t device_below(pid_t zygote)
+{
+    pid_t found = 0;
+    DIR *folder = opendir("/proc");
+    assert_non_null(folder);
+    for (struct dirent *item; (item = readdir(folder)) != NULL;) {
+        char path[300], line[64] = "";
+        pid_t pid = (pid_t) strtol(item->d_name, NULL, 10);
+        snprintf(path, sizeof path, "/proc/%.200s/cmdline", item->d_name);
+        CLEANUP(fd_close) int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+        size_t got = 0;
+        if (fd < 0 || fd_read_at(fd, line, sizeof line - 1, 0, &got) != OK || got < 18 ||
+            strcmp(line + strlen(line) + 1, "gpu") != 0 || parent_of((uint32_t) pid) != zygote)
+            continue;
+        found = pid;
+    }
+    closedir(folder);
+    return found;
+}
+
+/* One that was asked for a moment ago may still come, to be killed at once. */
+static void await_no_device(struct stage *stage, pid_t zygote)
+{
+    int quiet = 0;
+    for (int i = 0; i < 1000 && quiet < 30; i++) {
+        run_for(stage, 10);
+        quiet = device_below(zygote) > 0 ? 0 : quiet + 1;
+    }
+    assert_int_equal(device_below(zygote), 0);
+}
+
+static void a_device_lives_and_dies_with_its_film(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    fake_until_born(stage);
+    pid_t zygote = parent_of(media_pid(stage->media));
+    assert_false(media_has_device(stage->media));
+    assert_int_equal(media_give_device(stage->media, "fake:works"), OK);
+    assert_true(media_has_device(stage->media));
+    /* The film's process of this engine drops what it is given, and the device's ends by that. */
+    for (int i = 0; i < 500 && media_has_device(stage->media); i++)
+        run_for(stage, 10);
+    assert_false(media_has_device(stage->media));
+    /* It goes on. */
+    fake_make_one(stage);
+    assert_int_equal(media_give_device(stage->media, "fake:works"), OK);
+    media_end_device(stage->media);
+    assert_false(media_has_device(stage->media));
+    await_no_device(stage, zygote);
+    assert_int_equal(media_give_device(stage->media, "fake:works"), OK);
+    media_close(&stage->media);
+    await_no_device(stage, zygote);
+}
+
 #define TEST(name, how) cmocka_unit_test_setup_teardown(name, how, fake_tear_down)
 
 int main(void)
@@ -367,6 +474,8 @@ int main(void)
         TEST(fails_the_unborn_of_a_dead_zygote, fake_set_up),
         TEST(replaces_a_zygote_that_hangs, fake_set_up_impatient),
         TEST(knows_its_sandbox, fake_set_up),
+        TEST(hears_whether_a_device_works, fake_set_up),
+        TEST(a_device_lives_and_dies_with_its_film, fake_set_up),
         cmocka_unit_test(vanishes_with_the_server),
         cmocka_unit_test(says_what_cannot_be_started),
     };

@@ -64,6 +64,19 @@ static void on_verdict(void *ctx, const struct why *why)
     heard->verdict = *why;
 }
 
+static void on_picture(void *ctx, int64_t at_ms, uint32_t width, uint32_t height)
+{
+    struct heard *heard = ctx;
+    str_printf(&heard->text, "%lld:%ux%u ", (long long) at_ms, width, height);
+}
+
+static void on_sheet(void *ctx, uint64_t offset, uint64_t length)
+{
+    struct heard *heard = ctx;
+    str_printf(&heard->text, "[%llu+%llu] ", (unsigned long long) offset,
+               (unsigned long long) length);
+}
+
 static void on_done(void *ctx, uint64_t size)
 {
     struct heard *heard = ctx;
@@ -89,8 +102,8 @@ static void on_unwant(void *ctx, uint64_t job UNUSED)
 
 const struct media_events stage_media_events = {on_died};
 const struct media_want_events stage_want_events = {on_want, on_unwant};
-const struct media_job_events stage_job_events = {on_pieces, on_progress, on_verdict, on_done,
-                                                  on_failed};
+const struct media_job_events stage_job_events = {on_pieces, on_progress, on_verdict, on_picture,
+                                                  on_sheet,  on_done,     on_failed};
 
 void heard_init(struct heard *heard, struct stage *stage)
 {

@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "media_fake.h"
+#include "segments/fingerprint.h"
 
 static void makes_segments(void **state)
 {
@@ -164,6 +165,65 @@ static void passes_on_the_engines_verdict(void **state)
     assert_true(heard.is_done);
     assert_string_equal(heard.verdict.text, "");
     heard_fini(&heard);
+}
+
+static void ask_for_board(struct stage *stage, struct heard *heard, const char *deed)
+{
+    fake_open_film(stage, deed);
+    heard_init(heard, stage);
+    heard->id = media_storyboard(stage->media, heard->out, &stage_job_events, heard);
+    run_until_end(stage, heard);
+}
+
+static void makes_a_storyboard(void **state)
+{
+    struct stage *stage = *state;
+    struct heard heard;
+    ask_for_board(stage, &heard, "plain");
+    assert_true(heard.is_done);
+    assert_int_equal(heard.size, 14);
+    assert_non_null(strstr(str_text(&heard.text), "0:16x9 5000:16x9 "));
+    assert_non_null(strstr(str_text(&heard.text), "120000:16x9 [0+7] 125000:16x9 "));
+    assert_non_null(strstr(str_text(&heard.text), "145000:16x9 [7+7] "));
+    heard_fini(&heard);
+}
+
+static void makes_a_fingerprint(void **state)
+{
+    struct stage *stage = *state;
+    struct heard heard;
+    uint8_t bytes[64];
+    size_t got = 0;
+    struct fingerprint film;
+    fake_open_film(stage, "plain");
+    heard_init(&heard, stage);
+    heard.id = media_fingerprint(stage->media, heard.out, &stage_job_events, &heard);
+    run_until_end(stage, &heard);
+    assert_true(heard.is_done);
+    assert_int_equal(heard.size, 4 + 2 * 12 + 3 * 4);
+    assert_int_equal(fd_read_at(heard.out, bytes, sizeof bytes, 0, &got), OK);
+    assert_int_equal(fingerprint_read(bytes, got, &film, NULL), OK);
+    assert_int_equal(film.first.items[1], 0x12345678);
+    fingerprint_fini(&film);
+    heard_fini(&heard);
+}
+
+/* Pictures that go back in time, change their size, are too many for a sheet or have none; a sheet of
+ * nothing. */
+static void believes_no_lies_about_pictures(void **state)
+{
+    static const char *const deeds[] = {"board-late", "board-size", "board-full", "board-bare",
+                                        "board-none"};
+    struct stage *stage = *state;
+    for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+        struct heard heard;
+        ask_for_board(stage, &heard, deeds[i]);
+        assert_true(heard.is_failed);
+        assert_int_equal(heard.kind, ERR_GONE);
+        run_until(stage, &stage->is_dead);
+        assert_non_null(strstr(stage->death.text, "broke the rules of talk"));
+        heard_fini(&heard);
+    }
 }
 
 static void cancels(void **state)
@@ -445,6 +505,9 @@ int main(void)
         TEST(refuses_what_the_plan_has_not, fake_set_up),
         TEST(passes_on_the_engines_reason, fake_set_up),
         TEST(passes_on_the_engines_verdict, fake_set_up),
+        TEST(makes_a_storyboard, fake_set_up),
+        TEST(makes_a_fingerprint, fake_set_up),
+        TEST(believes_no_lies_about_pictures, fake_set_up),
         TEST(cancels, fake_set_up),
         TEST(holds_many_jobs, fake_set_up),
         TEST(can_be_closed_in_a_callback, fake_set_up),

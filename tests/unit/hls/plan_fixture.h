@@ -112,6 +112,17 @@ static inline struct plan *fixture_usual_plan(void)
     return plan;
 }
 
+/* The same with a second transcode. */
+static inline struct plan *fixture_ladder_plan(void)
+{
+    struct plan *plan = fixture_usual_plan();
+    struct plan_rendition *rendition =
+        fixture_rendition(plan, "video-360p", 0, false, "avc1.64001e", 1000000);
+    rendition->width = 640;
+    rendition->height = 360;
+    return plan;
+}
+
 /* The same film before it was read through for its index: no copy of the picture. */
 static inline struct plan *fixture_first_plan(void)
 {

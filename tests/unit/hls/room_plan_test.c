@@ -296,6 +296,65 @@ static void a_plan_that_sleeps_gives_way(void **state)
     stage_close(&viewer);
 }
 
+static void assert_wants(struct stage *stage, unsigned now, unsigned ahead)
+{
+    struct source_wanted wanted[8];
+    stage_settle(stage);
+    size_t count = source_wants(stage->sparse, wanted, 8);
+    assert_int_equal(count, now + ahead);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(wanted[i].urgency, i < now ? SOURCE_NOW : SOURCE_AHEAD);
+}
+
+/* Bytes that somebody waits for come before those of what is made ahead; when somebody waits for that as
+ * well, they are as urgent. */
+static void what_is_made_ahead_is_less_urgent(void **state)
+{
+    struct stage *stage = *state;
+    struct asked first;
+    struct asked next;
+    stage_with_sparse(stage);
+    stage_ask(stage, &first, ASK_SEGMENT, "a", "video-copy", 0, "p");
+    assert_int_equal(stage_answer(&first, 1), OK);
+    stage_act(stage, ACT_WANT, VIDEO_COPY, 0);
+    assert_wants(stage, 1, 0);
+    stage_act(stage, ACT_WANT, VIDEO_COPY, 1);
+    assert_wants(stage, 1, 1);
+    stage_ask(stage, &next, ASK_SEGMENT, "a", "video-copy", 1, "q");
+    assert_int_equal(stage_answer(&next, 1), OK);
+    stage_act(stage, ACT_WANT, VIDEO_COPY, 2);
+    assert_wants(stage, 2, 1);
+    stage_close(&next);
+    assert_wants(stage, 1, 2);
+    stage_close(&first);
+}
+
+/* A seek: what sleeps where the viewer was would bring bytes for nobody, whether its client is known to
+ * have left or not. */
+static void what_sleeps_where_a_viewer_was_is_dropped(void **state)
+{
+    struct stage *stage = *state;
+    struct asked before;
+    struct asked sought;
+    stage_with_sparse(stage);
+    stage_ask(stage, &before, ASK_SEGMENT, "a", "video-copy", 0, "p");
+    assert_int_equal(stage_answer(&before, 1), OK);
+    ask_settle(before.ask);
+    stage_act(stage, ACT_WANT, VIDEO_COPY, 0);
+    stage_act(stage, ACT_WANT, VIDEO_COPY, 1);
+    assert_wants(stage, 1, 1);
+    stage_ask(stage, &sought, ASK_SEGMENT, "a", "video-copy", 3, "p");
+    assert_int_equal(stage_answer(&sought, 1), OK);
+    assert_wants(stage, 0, 0);
+    assert_false(stage_has_job(stage, VIDEO_COPY, 0));
+    assert_false(stage_has_job(stage, VIDEO_COPY, 1));
+    stage_act(stage, ACT_WANT, VIDEO_COPY, 3);
+    assert_wants(stage, 1, 0);
+    stage_until(&before, SEGMENT_FAILED);
+    stage_close(&before);
+    stage_close(&sought);
+}
+
 static void a_plan_that_fails_says_why(void **state)
 {
     struct stage *stage = *state;
@@ -454,6 +513,8 @@ int main(void)
         TEST(a_plan_that_fails_says_why),
         TEST(a_plan_hears_what_never_comes),
         TEST(a_plan_that_sleeps_gives_way),
+        TEST(what_is_made_ahead_is_less_urgent),
+        TEST(what_sleeps_where_a_viewer_was_is_dropped),
         TEST(probes_make_plans),
         TEST(a_scan_gives_way_to_viewers),
         TEST(a_film_that_cannot_be_scanned_says_so),

@@ -66,6 +66,42 @@ static void library_progress(void *ctx, const char *id, double fraction)
     pthread_mutex_unlock(&stage->lock);
 }
 
+static void add_episode(const struct stage *stage, const char *id, struct hls_season *out)
+{
+    const struct source_identity *identity = &stage->identities[index_of(id)];
+    struct hls_episode *episode = &out->episodes[out->count++];
+    *episode = (struct hls_episode){.number = index_of(id) + 1, .size = identity->size};
+    snprintf(episode->id, sizeof episode->id, "%s", id);
+    memcpy(episode->hash, identity->hash, sizeof episode->hash);
+}
+
+static bool library_season(void *ctx, const char *id, struct hls_season *out)
+{
+    struct stage *stage = ctx;
+    out->episodes = mem_new_array(struct hls_episode, 2);
+    pthread_mutex_lock(&stage->lock);
+    if (!stage->is_alone || index_of(id) == 0)
+        add_episode(stage, "a", out);
+    if (!stage->is_alone || index_of(id) == 1)
+        add_episode(stage, "b", out);
+    pthread_mutex_unlock(&stage->lock);
+    return true;
+}
+
+static void library_seasons(void *ctx UNUSED, hls_file_fn *each, void *each_ctx)
+{
+    each(each_ctx, "b");
+}
+
+static void library_marked(void *ctx, const char *id)
+{
+    struct stage *stage = ctx;
+    assert_in_range(index_of(id), 0, 1);
+    pthread_mutex_lock(&stage->lock);
+    stage->marked++;
+    pthread_mutex_unlock(&stage->lock);
+}
+
 void stage_with_first(struct stage *stage, const struct film *film)
 {
     pthread_mutex_lock(&stage->lock);
@@ -77,7 +113,7 @@ void stage_with_first(struct stage *stage, const struct film *film)
 
 void stage_with_plan(struct stage *stage, int film)
 {
-    CLEANUP(plan_free) struct plan *plan = fixture_usual_plan();
+    CLEANUP(plan_free) struct plan *plan = fixture_ladder_plan();
     pthread_mutex_lock(&stage->lock);
     mem_free(stage->plans[film]);
     plan_write(plan, &stage->plans[film], &stage->plan_sizes[film]);
@@ -126,7 +162,8 @@ void stage_without_plan(struct stage *stage, int film)
     pthread_mutex_unlock(&stage->lock);
 }
 
-int stage_set_up(void **state)
+static int set_up_with(void **state, uint64_t storyboard_bytes, uint64_t fingerprint_bytes,
+                       const char *hardware)
 {
     enum { PROCESSES = 2, AHEAD_S = 6 };
     struct stage *stage = mem_new(struct stage);
@@ -137,11 +174,21 @@ int stage_set_up(void **state)
     snprintf(stage->folder, sizeof stage->folder, "/tmp/matinee-room-XXXXXX");
     assert_non_null(mkdtemp(stage->folder));
     stage->host = fake_new(PROCESSES);
-    const struct hls_library library = {stage, library_find, library_keep, library_progress};
+    stage->host->device_works = true;
+    const struct hls_library library = {.ctx = stage,
+                                        .find = library_find,
+                                        .keep_plan = library_keep,
+                                        .progress = library_progress,
+                                        .season = library_season,
+                                        .seasons = library_seasons,
+                                        .marked = library_marked};
     const struct hls_options options = {.host = stage->host,
                                         .data_folder = stage->folder,
+                                        .storyboard_bytes = storyboard_bytes,
+                                        .fingerprint_bytes = fingerprint_bytes,
                                         .ahead_s = AHEAD_S,
                                         .hold_ms = STAGE_HOLD_MS,
+                                        .hardware = hardware,
                                         .heartbeat_ms = STAGE_HEARTBEAT_MS};
     assert_int_equal(hls_start(&options, &library, &stage->hls, &why), OK);
     assert_int_equal(loop_start("asker", &stage->loop), OK);
@@ -149,16 +196,37 @@ int stage_set_up(void **state)
     return 0;
 }
 
-static void remove_cache(const struct stage *stage)
+int stage_set_up(void **state)
+{
+    return set_up_with(state, 0, 0, NULL);
+}
+
+int stage_set_up_storyboards(void **state)
+{
+    return set_up_with(state, STAGE_STORYBOARD_BYTES, 0, NULL);
+}
+
+int stage_set_up_intros(void **state)
+{
+    return set_up_with(state, 0, STAGE_FINGERPRINT_BYTES, NULL);
+}
+
+int stage_set_up_device(void **state)
+{
+    return set_up_with(state, 0, 0, "fake:device");
+}
+
+static void remove_cache(const struct stage *stage, const char *name)
 {
     char path[512];
-    snprintf(path, sizeof path, "%s/cache", stage->folder);
+    snprintf(path, sizeof path, "%s/%s", stage->folder, name);
     DIR *folder = opendir(path);
+    if (folder == NULL)
+        return;
     for (struct dirent *item; (item = readdir(folder)) != NULL;)
         unlinkat(dirfd(folder), item->d_name, 0);
     closedir(folder);
     rmdir(path);
-    rmdir(stage->folder);
 }
 
 int stage_tear_down(void **state)
@@ -166,7 +234,10 @@ int stage_tear_down(void **state)
     struct stage *stage = *state;
     hls_stop(&stage->hls);
     loop_stop(&stage->loop);
-    remove_cache(stage);
+    remove_cache(stage, "cache");
+    remove_cache(stage, "storyboards");
+    remove_cache(stage, "fingerprints");
+    rmdir(stage->folder);
     for (int i = 0; i < 2; i++) {
         unlink(stage->films[i]);
         mem_free(stage->films[i]);
@@ -303,7 +374,7 @@ static void act_on(struct fake_job *job, struct stage *stage, const struct actio
     case ACT_DONE:
         if (action->is_plan) {
             bool is_first = stage->lacks_index && !job->scan;
-            struct plan *plan = is_first ? fixture_first_plan() : fixture_usual_plan();
+            struct plan *plan = is_first ? fixture_first_plan() : fixture_ladder_plan();
             uint8_t *bytes = NULL;
             size_t size = 0;
             plan_write(plan, &bytes, &size);
@@ -328,6 +399,9 @@ static void act_on(struct fake_job *job, struct stage *stage, const struct actio
         break;
     case ACT_BAD:
         fake_fail(job, ERR_BAD_MEDIA, "the key is missing");
+        break;
+    case ACT_REFUSED:
+        fake_fail(job, ERR_REFUSED, "the device failed");
         break;
     case ACT_DIE:
         fake_die(job->media, "was killed by signal 11");

@@ -8,8 +8,14 @@
 #include "hls/ask.h"
 #include "hls/hub.h"
 
-enum { STAGE_HOLD_MS = 1200, STAGE_HEARTBEAT_MS = 100 };
-enum { VIDEO_COPY, VIDEO_720P, AUDIO_COPY, AUDIO_AAC }; /* renditions of the fixture */
+enum {
+    STAGE_HOLD_MS = 1200,
+    STAGE_HEARTBEAT_MS = 100,
+    STAGE_STORYBOARD_BYTES = 1 << 20,
+    STAGE_FINGERPRINT_BYTES = 1 << 20
+};
+/* renditions of the fixture; the last two with a device */
+enum { VIDEO_COPY, VIDEO_720P, AUDIO_COPY, AUDIO_AAC, VIDEO_360P, DEVICE_720P, DEVICE_360P };
 
 struct stage {
     struct media_host *host; /* hls's; for use on the hub */
@@ -28,6 +34,8 @@ struct stage {
     struct source *sparse; /* NULL, or what "a" is: a source that fills */
     unsigned fetches;      /* how often its filler was woken */
     bool lacks_index;      /* the plan of a film that is not scanned wants_scan */
+    bool is_alone;         /* "a" is no episode of the season that "b" is of */
+    unsigned marked;       /* how often the library heard of other markers */
     unsigned progress;     /* how often the library heard of it */
     double fraction;       /* what it heard last */
 };
@@ -45,6 +53,9 @@ struct asked {
 };
 
 int stage_set_up(void **state);
+int stage_set_up_storyboards(void **state); /* they are made */
+int stage_set_up_intros(void **state);      /* they are looked for: "a" and "b" are of a season */
+int stage_set_up_device(void **state);      /* there is one that encodes */
 int stage_tear_down(void **state);
 /* The library forgets the plan of a film, so that it has to be made. */
 void stage_without_plan(struct stage *stage, int film);
@@ -70,7 +81,17 @@ enum err stage_answer(struct asked *asked, unsigned count);
 void stage_until(struct asked *asked, enum segment_state state);
 
 /* Waits for the job, then does it. WANT: the byte 70000 of the source. A part of a plan: a sign of life, then that a quarter is read. */
-enum stage_act { ACT_NOTHING, ACT_PART, ACT_DONE, ACT_GONE, ACT_BAD, ACT_DIE, ACT_JUDGE, ACT_WANT };
+enum stage_act {
+    ACT_NOTHING,
+    ACT_PART,
+    ACT_DONE,
+    ACT_GONE,
+    ACT_BAD,
+    ACT_REFUSED,
+    ACT_DIE,
+    ACT_JUDGE,
+    ACT_WANT
+};
 void stage_act(struct stage *stage, enum stage_act act, uint32_t rendition, uint32_t n);
 void stage_plan(struct stage *stage, enum stage_act act);
 bool stage_has_job(struct stage *stage, uint32_t rendition, uint32_t n);

@@ -344,6 +344,27 @@ static void variants_of_one_segment_run_together(void **state)
     stage_close(&busy[1]);
 }
 
+/* Two viewers at one place on rungs of their own: what is made ahead for the one waits for the other. */
+static void who_goes_on_together_is_decoded_once(void **state)
+{
+    struct stage *stage = *state;
+    struct asked viewers[2];
+    stage_ask(stage, &viewers[0], ASK_SEGMENT, "a", "video-720p", 0, "p");
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 0);
+    stage_ask(stage, &viewers[1], ASK_SEGMENT, "a", "video-360p", 0, "q");
+    stage_act(stage, ACT_NOTHING, VIDEO_360P, 0);
+    stage_act(stage, ACT_DONE, VIDEO_720P, 0);
+    stage_until(&viewers[0], SEGMENT_DONE);
+    stage_settle(stage);
+    assert_false(stage_has_job(stage, VIDEO_720P, 1));
+    stage_act(stage, ACT_DONE, VIDEO_360P, 0);
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 1);
+    stage_act(stage, ACT_NOTHING, VIDEO_360P, 1);
+    assert_int_equal(stage_running(stage), 2);
+    stage_close(&viewers[0]);
+    stage_close(&viewers[1]);
+}
+
 static void who_leaves_may_come_back(void **state)
 {
     struct stage *stage = *state;
@@ -525,6 +546,35 @@ static void forgetting_tells_those_who_wait(void **state)
     assert_int_equal(stage_running(stage), 0);
 }
 
+/* The only process makes ahead for who watches "a", when somebody waits for "b". */
+static void who_waits_gets_the_process_of_what_is_made_ahead(void **state)
+{
+    struct stage *stage = *state;
+    struct asked first, second;
+    stage->host->limit = 1;
+    stage_ask(stage, &first, ASK_SEGMENT, "a", "video-720p", 0, "p");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 0);
+    assert_int_equal(stage_answer(&first, 1), OK);
+    stage_until(&first, SEGMENT_DONE);
+    stage_close(&first);
+    stage_settle(stage);
+    assert_true(stage_has_job(stage, VIDEO_720P, 1));
+    stage_ask(stage, &second, ASK_SEGMENT, "b", "audio-1-aac", 0, "q");
+    stage_act(stage, ACT_DONE, AUDIO_AAC, 0);
+    assert_int_equal(stage_answer(&second, 1), OK);
+    stage_until(&second, SEGMENT_DONE);
+    assert_false(stage_has_job(stage, VIDEO_720P, 1));
+    stage_close(&second);
+    /* Until somebody waits there again, nothing is made ahead of him. */
+    stage_settle(stage);
+    assert_false(stage_has_job(stage, VIDEO_720P, 1));
+    stage_ask(stage, &first, ASK_SEGMENT, "a", "video-720p", 1, "p");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 1);
+    assert_int_equal(stage_answer(&first, 1), OK);
+    stage_until(&first, SEGMENT_DONE);
+    stage_close(&first);
+}
+
 static void warmth_starts_before_the_ask(void **state)
 {
     struct stage *stage = *state;
@@ -556,6 +606,7 @@ int main(void)
         TEST(a_copy_that_lies_is_given_up),
         TEST(encoders_keep_ahead_and_give_way),
         TEST(variants_of_one_segment_run_together),
+        TEST(who_goes_on_together_is_decoded_once),
         TEST(who_leaves_may_come_back),
         TEST(what_a_process_waits_for_is_wanted),
         TEST(what_never_comes_fails_the_segment),
@@ -565,6 +616,7 @@ int main(void)
         TEST(transcodes_outlive_their_room),
         TEST(a_file_that_changes_ends_its_room),
         TEST(forgetting_tells_those_who_wait),
+        TEST(who_waits_gets_the_process_of_what_is_made_ahead),
         TEST(warmth_starts_before_the_ask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,34 @@ static void recipe_outlives_its_file(void **state)
     segment_unref(&recipe);
 }
 
+/* While it is made nobody may hold pages of the file: it could not be sealed (memfd_create(2)). */
+static void its_file_is_lent_when_it_is_done(void **state)
+{
+    (void) state;
+    int file = -1;
+    struct segment *segment = new_growing(&file);
+    const struct media_piece piece = {false, 0, 4};
+    const void *bytes = "";
+    int fd = -1;
+    uint64_t from = 1;
+    assert_int_equal(fd_write_at(file, "text", 4, 0), OK);
+    segment_append(segment, &piece, 1, true);
+    assert_false(segment_lend(segment, 0, 4, &bytes, &fd, &from));
+    segment_finish(segment, "\"x\"");
+    assert_true(segment_lend(segment, 0, 4, &bytes, &fd, &from));
+    assert_null(bytes);
+    assert_int_equal(fd, segment_fd(segment));
+    assert_int_equal(from, 0);
+    uint8_t *copy = mem_dup("text", 4);
+    struct segment *recipe = segment_new_recipe(segment, &copy, 4);
+    assert_true(segment_lend(recipe, 1, 3, &bytes, &fd, &from));
+    assert_memory_equal(bytes, "ext", 3);
+    assert_false(segment_lend(recipe, 1, 4, &bytes, &fd, &from));
+    close(file);
+    segment_unref(&recipe);
+    segment_unref(&segment);
+}
+
 static void failure_says_why(void **state)
 {
     (void) state;
@@ -228,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grows_and_ends),
         cmocka_unit_test(recipe_outlives_its_file),
+        cmocka_unit_test(its_file_is_lent_when_it_is_done),
         cmocka_unit_test(failure_says_why),
         cmocka_unit_test(readers_on_other_threads_see_all),
         cmocka_unit_test(who_left_is_not_called),

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/mem.h"
 
 struct seen seen;
@@ -370,6 +371,76 @@ static void serve_stream(struct request *request, void *ctx)
     stream_start(request, 200, "video/mp4", length, &SOURCE, body);
 }
 
+/* GET /pushed?size=&length=: pieces of memory and of a file, in turn; byte i of the file, and of the body, is
+ * i * 7. */
+enum { PUSHED_STEP = 700001, PUSHED_WORD = 5 };
+
+struct pushed {
+    int file;
+    size_t at, size;
+    uint8_t tail[512];
+    uint8_t words[8][PUSHED_WORD];
+};
+
+static size_t list_pushed(struct pushed *pushed, struct stream_piece *pieces, size_t room)
+{
+    size_t count = 0, words = 0;
+    for (size_t at = pushed->at; at < pushed->size && count < room; count++) {
+        size_t next = (at / PUSHED_STEP + 1) * PUSHED_STEP;
+        bool is_word = at % PUSHED_STEP < PUSHED_WORD && words < 8;
+        size_t end = is_word ? at - at % PUSHED_STEP + PUSHED_WORD : next;
+        end = end < pushed->size ? end : pushed->size;
+        pieces[count] = (struct stream_piece){NULL, pushed->file, at, end - at};
+        for (size_t i = at; is_word && i < end; i++)
+            pushed->words[words][i - at] = (uint8_t) (i * 7);
+        if (is_word)
+            pieces[count].bytes = pushed->words[words++];
+        at = end;
+    }
+    return count;
+}
+
+static void pull_pushed(void *ctx, struct stream *stream)
+{
+    struct pushed *pushed = ctx;
+    struct stream_piece pieces[8];
+    size_t sent = 0, size = sizeof pushed->tail;
+    size_t count = list_pushed(pushed, pieces, 8);
+    assert_true(stream_can_push(stream));
+    assert_int_equal(stream_push(stream, pieces, count, &sent), OK);
+    seen.pushed += sent;
+    pushed->at += sent;
+    size = size < stream_owed(stream) ? size : stream_owed(stream);
+    size = size < pushed->size - pushed->at ? size : pushed->size - pushed->at;
+    for (size_t i = 0; i < size; i++)
+        pushed->tail[i] = (uint8_t) ((pushed->at + i) * 7);
+    pushed->at += size;
+    stream_write(stream, pushed->tail, size, pushed->at == pushed->size);
+}
+
+static void pushed_gone(void *ctx)
+{
+    struct pushed *pushed = ctx;
+    fd_close(&pushed->file);
+    body_gone(pushed);
+}
+
+static void serve_pushed(struct request *request, void *ctx)
+{
+    (void) ctx;
+    static const struct stream_source SOURCE = {pull_pushed, pushed_gone};
+    struct pushed *pushed = mem_new(struct pushed);
+    pushed->size = (size_t) number(request, "size", 5000000);
+    CLEANUP(mem_free_at) uint8_t *bytes = mem_zalloc(pushed->size);
+    for (size_t i = 0; i < pushed->size; i++)
+        bytes[i] = (uint8_t) (i * 7);
+    assert_int_equal(fd_memory("test", &pushed->file), OK);
+    assert_int_equal(fd_write_at(pushed->file, bytes, pushed->size, 0), OK);
+    int64_t length = number(request, "length", 0) == 1 ? (int64_t) pushed->size : -1;
+    seen.held++;
+    stream_start(request, 200, "video/mp4", length, &SOURCE, pushed);
+}
+
 /* GET /short: says 10 bytes, ends after 4. */
 static void pull_short(void *ctx, struct stream *stream)
 {
@@ -407,6 +478,7 @@ static const struct http_route ROUTES[] = {
     {"GET", "/hls/~{token}/{rest...}", ROUTE_TOKEN, NULL, 0, serve_echo, NULL},
     {"GET", "/held", ROUTE_OPEN, NULL, 0, serve_held, NULL},
     {"GET", "/stream", ROUTE_OPEN, NULL, 0, serve_stream, NULL},
+    {"GET", "/pushed", ROUTE_OPEN, NULL, 0, serve_pushed, NULL},
     {"GET", "/short", ROUTE_OPEN, NULL, 0, serve_short, NULL},
     {NULL, NULL, 0, NULL, 0, NULL, NULL},
 };

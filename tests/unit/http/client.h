@@ -52,6 +52,7 @@ struct seen {
     _Atomic int stream_gone; /* stream sources that ended */
     _Atomic int held;        /* requests that reached a holding route */
     _Atomic int pulls;
+    _Atomic long pushed; /* bytes that stream_push took */
     _Atomic int calls;
 };
 extern struct seen seen;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -61,6 +62,34 @@ static void bodies_come_whole(void **state)
         client_close(&client);
     }
     assert_true(wait_until(&seen.stream_gone, 4));
+}
+
+/* Files and memory in turn, chunked and of a known length, twice on one connection; the client reads
+ * slowly enough for the socket to fill up. */
+static void pushed_bodies_come_whole(void **state)
+{
+    static const char *const PATHS[] = {"/pushed", "/pushed?length=1"};
+    seen.pushed = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct client client;
+        struct answer answer;
+        get(&client, *state, PATHS[i]);
+        usleep(100000);
+        for (int turn = 0; turn < 2; turn++) {
+            client_read(&client, "GET", &answer);
+            assert_int_equal(answer.status, 200);
+            assert_true(answer.is_whole);
+            assert_int_equal(answer.body.length, 5000000);
+            for (size_t at = 0; at < answer.body.length; at++)
+                if ((uint8_t) answer.body.at[at] != (uint8_t) (at * 7))
+                    fail_msg("byte %zu of %s is another", at, PATHS[i]);
+            answer_fini(&answer);
+            if (turn == 0)
+                client_send(&client, "GET /pushed HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        }
+        client_close(&client);
+    }
+    assert_true(seen.pushed > 4 * 4000000);
 }
 
 static void head_of_a_stream_has_no_body(void **state)
@@ -270,13 +299,13 @@ static void who_does_not_read_is_cut_off(void **state)
     http_stop(&http, 50);
 }
 
-static void who_is_served_is_not_cut_off(void **state)
+static void serve_slowly(const char *path)
 {
-    (void) state;
     struct http *http = hasty_server();
     struct client held, slow;
+    int gone = seen.gone, stream_gone = seen.stream_gone;
     get(&held, http, "/held");
-    get(&slow, http, "/stream?size=30000000&length=1");
+    get(&slow, http, path);
     size_t got = 0;
     char buffer[300000];
     for (int64_t from_ms = clock_mono_ms(); clock_mono_ms() - from_ms < 1000;) {
@@ -286,12 +315,19 @@ static void who_is_served_is_not_cut_off(void **state)
         poll(NULL, 0, 20);
     }
     assert_true(got > 0);
-    assert_int_equal(seen.stream_gone, 0);
-    assert_int_equal(seen.gone, 0);
+    assert_int_equal(seen.stream_gone, stream_gone);
+    assert_int_equal(seen.gone, gone);
     client_close(&held);
     client_close(&slow);
-    assert_true(wait_until(&seen.gone, 1));
+    assert_true(wait_until(&seen.gone, gone + 1));
     http_stop(&http, 50);
+}
+
+static void who_is_served_is_not_cut_off(void **state)
+{
+    (void) state;
+    serve_slowly("/stream?size=30000000&length=1");
+    serve_slowly("/pushed?size=30000000&length=1");
 }
 
 static void unfinished_bodies_have_a_budget(void **state)
@@ -450,6 +486,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bodies_come_whole, start, stop),
+        cmocka_unit_test_setup_teardown(pushed_bodies_come_whole, start, stop),
         cmocka_unit_test_setup_teardown(head_of_a_stream_has_no_body, start, stop),
         cmocka_unit_test_setup_teardown(headers_go_out_before_the_body, start, stop),
         cmocka_unit_test_setup_teardown(broken_bodies_do_not_end_cleanly, start, stop),

@@ -34,7 +34,7 @@ struct bed {
     /* under lock */
     pthread_mutex_t lock;
     pthread_cond_t told;
-    unsigned news, probes, at_once, most_at_once, scans, scans_at_once, replans;
+    unsigned news, probes, at_once, most_at_once, scans, scans_at_once, replans, ready;
     char lost[STORE_ID_SIZE];
     bool are_scans_held; /* they do not end */
     struct probe *held;
@@ -163,6 +163,15 @@ static void on_plan(void *ctx, const char *file)
     tell(ctx);
 }
 
+static void on_ready(void *ctx, const char *file)
+{
+    struct bed *bed = ctx;
+    assert_int_equal(strlen(file), 20);
+    pthread_mutex_lock(&bed->lock);
+    bed->ready++;
+    pthread_mutex_unlock(&bed->lock);
+}
+
 static void on_scan(void *ctx)
 {
     tell(ctx);
@@ -198,7 +207,7 @@ static void start(struct bed *bed, int64_t settle_ms)
     struct library_options options = {
         .folders = bed->folders, .settle_ms = settle_ms, .plan_version = 1, .engine = "test"};
     const struct library_prober prober = {bed, probe, stop_scans};
-    const struct library_listener listener = {bed, on_title, on_file, on_plan, on_scan};
+    const struct library_listener listener = {bed, on_title, on_file, on_plan, on_scan, on_ready};
     assert_int_equal(store_open(bed->database, &bed->store, &bed->why), OK);
     assert_int_equal(library_new(&options, bed->store, &bed->library, &bed->why), OK);
     library_start(bed->library, &prober, &listener);
@@ -352,6 +361,9 @@ static void films_are_found_and_looked_into(void **state)
     assert_int_equal(scan.folders[0].files, 2);
     assert_int_equal(scan.folders[0].state, FOLDER_READY);
     library_scan_fini(&scan);
+    pthread_mutex_lock(&bed->lock);
+    assert_int_equal(bed->ready, 1);
+    pthread_mutex_unlock(&bed->lock);
     id_of(bed, 0, id);
     assert_int_equal(library_find(bed->library, id, &file, &why), OK);
     assert_string_equal(file.path, path_of(bed, "Alien (1979).mkv"));

@@ -214,6 +214,70 @@ static void the_corpus_of_names(void **state)
     assert_true(tally.right_years * 100 >= tally.years * 97);
 }
 
+/* --- episodes --- */
+
+static const struct {
+    const char *file, *folder, *show;
+    int season, number;
+} EPISODES[] = {
+    {"Show.Name.S01E02.1080p.WEB.mkv", NULL, "show name", 1, 2},
+    {"Show Name - 1x02 - The One.mkv", NULL, "show name", 1, 2},
+    {"show_name_s10e113.avi", NULL, "show name", 10, 113},
+    {"Show Name S02 E05.mkv", NULL, "show name", 2, 5},
+    {"Show.Name.2019.S03E04E05.mkv", NULL, "show name 2019", 3, 4},
+    {"[Group] Show Name - S01E07 [1080p].mkv", NULL, "show name", 1, 7},
+    {"S01E02.mkv", "Season 1", "", 1, 2},
+    {"E02.mkv", "Season 04", "", 4, 2},
+    {"E02 - The One.mkv", "s7", "", 7, 2},
+    {"Show E02.mkv", "Films", "show", -1, 2},
+};
+
+static void episodes_are_told_by_their_names(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < sizeof EPISODES / sizeof EPISODES[0]; i++) {
+        struct episode_name name;
+        if (!names_episode(EPISODES[i].file, EPISODES[i].folder, &name))
+            fail_msg("%s: none", EPISODES[i].file);
+        if (strcmp(name.show, EPISODES[i].show) != 0 || name.season != EPISODES[i].season ||
+            name.number != EPISODES[i].number)
+            fail_msg("%s: \"%s\", %d, %d", EPISODES[i].file, name.show, name.season, name.number);
+        episode_name_fini(&name);
+    }
+}
+
+static void films_are_no_episodes(void **state)
+{
+    static const char *const names[] = {"Alien (1979).mkv",
+                                        "Show S01.mkv",
+                                        "1920x1080.mkv",
+                                        "Se7en.mkv",
+                                        "S99999E01.mkv",
+                                        "",
+                                        "E1.mkv"};
+    (void) state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct episode_name name;
+        if (names_episode(names[i], NULL, &name))
+            fail_msg("%s: %d, %d", names[i], name.season, name.number);
+    }
+}
+
+static void folders_of_seasons(void **state)
+{
+    (void) state;
+    assert_int_equal(names_season("Season 1"), 1);
+    assert_int_equal(names_season("season_12"), 12);
+    assert_int_equal(names_season("Staffel 3"), 3);
+    assert_int_equal(names_season("S04"), 4);
+    assert_int_equal(names_season("Seasons"), -1);
+    assert_int_equal(names_season("Season One"), -1);
+    assert_int_equal(names_season("Season 1 Extras"), -1);
+    assert_int_equal(names_season("Stalker"), -1);
+    assert_int_equal(names_season("S"), -1);
+    assert_int_equal(names_season(""), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +287,9 @@ int main(void)
         cmocka_unit_test(long_names_are_bounded),
         cmocka_unit_test(media_are_told_by_their_ends),
         cmocka_unit_test(folding),
+        cmocka_unit_test(episodes_are_told_by_their_names),
+        cmocka_unit_test(films_are_no_episodes),
+        cmocka_unit_test(folders_of_seasons),
         cmocka_unit_test(the_corpus_of_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "fake_deeds.h"
 #include "fake_plan.h"
+#include "segments/convert.h"
+#include "segments/fingerprint.h"
+#include "segments/gpu.h"
 #include "segments/wire.h"
 
 struct engine {
@@ -266,6 +271,18 @@ static enum err do_as_told(const struct making *making)
     return do_plain(making);
 }
 
+enum err engine_convert(struct input *input UNUSED, const struct plan *plan UNUSED,
+                        const struct convert_what *what, _Atomic bool *cancelled UNUSED,
+                        engine_tick_fn *tick, void *tick_ctx, struct str *out, struct why *why)
+{
+    tick(tick_ctx);
+    if (what->track > 1)
+        return why_set(why, ERR_NOT_FOUND, NULL, "there is no such subtitle");
+    str_printf(out, "WEBVTT of %u by %u moved by %d ms\n", what->track, what->scale,
+               (int) what->shift_ms);
+    return OK;
+}
+
 enum err engine_plan(struct input *input, const struct engine_options *options UNUSED,
                      const struct engine_plan_job *job, struct plan **out, struct why *why)
 {
@@ -295,6 +312,67 @@ void engine_close(struct engine **engine)
 {
     mem_free(*engine);
     *engine = NULL;
+}
+
+/* Two items at its begin, one at its end. */
+enum err engine_fingerprint(struct engine *engine UNUSED, const struct engine_listening *job,
+                            struct fingerprint *out, struct why *why UNUSED)
+{
+    job->tick(job->ctx);
+    fingerprint_place(1000 * 1000, out);
+    out->first.count = 2;
+    out->first.items = mem_new_array(uint32_t, 2);
+    out->first.items[1] = 0x12345678;
+    out->last.count = 1;
+    out->last.items = mem_new_array(uint32_t, 1);
+    return atomic_load(job->cancelled) ? ERR_CANCELLED : OK;
+}
+
+void engine_use_gpu(struct engine *engine UNUSED, int *socket)
+{
+    fd_close(socket);
+}
+
+/* Encodes nothing, and says so; or whatever its name asks for. */
+int gpu_run(int socket, const char *device)
+{
+    struct wire_message message, answer = {.kind = WIRE_UNENCODED};
+    while (wire_receive(socket, WIRE_TO_GPU, &message, NULL) == OK) {
+        if (strcmp(device, "fake:dies") == 0)
+            abort();
+        if (strcmp(device, "fake:garbage") == 0)
+            answer = (struct wire_message){.kind = WIRE_WANT};
+        else if (strcmp(device, "fake:works") == 0)
+            answer = (struct wire_message){.kind = WIRE_TRIED,
+                                           .tried = {.flags = 12, .speed = 1000, .name = "it"}};
+        else
+            wire_text(answer.unencoded.reason, "there is no such device");
+        if (strcmp(device, "fake:hangs") != 0 && wire_send(socket, &answer) != OK)
+            return 1;
+    }
+    return 0;
+}
+
+/* 30 pictures, unless the film says how to lie about them. */
+enum err engine_storyboard(struct engine *engine, const struct engine_storyboard *job,
+                           struct why *why UNUSED)
+{
+    char head[32] = "";
+    size_t got;
+    struct reader reader = {.input = engine->input};
+    enum err kind = reader_read(&reader, head, sizeof head - 1, 0, &got);
+    bool is_late = strstr(head, "board-late") != NULL,
+         is_sized = strstr(head, "board-size") != NULL;
+    bool is_bare = strstr(head, "board-bare") != NULL, is_full = strstr(head, "board-full") != NULL;
+    for (int i = 0; i < 30 && kind == OK; i++) {
+        kind =
+            job->picture(job->ctx, is_late ? 100 - i : i * 5000, is_sized && i == 3 ? 17 : 16, 9);
+        if (kind == OK && (i % 25 == 24 || i == 29) && !is_full && !(is_bare && i == 29))
+            kind = job->sheet(job->ctx, "a sheet", 7);
+    }
+    if (kind == OK && strstr(head, "board-none") != NULL)
+        kind = job->sheet(job->ctx, "nothing", 7);
+    return kind;
 }
 
 void engine_segment(struct engine *engine, uint32_t n, struct engine_output *outputs, size_t count,

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "lab.h"
 #include "segments/box.h"
+#include "segments/codec.h"
 #include "segments/init.h"
 #include "whole.h"
 
@@ -142,7 +143,7 @@ static void reads_back(const struct plan_rendition *r, const struct plan_track *
     par = format->streams[0]->codecpar;
     if (r->is_copy)
         assert_string_equal(avcodec_get_name(par->codec_id), track->codec_name);
-    if (r->kind == PLAN_VIDEO) {
+    if (r->kind != PLAN_AUDIO) {
         assert_int_equal(par->height, r->is_copy ? track->height : r->height);
     } else {
         assert_int_equal(par->sample_rate, r->timescale);
@@ -184,6 +185,87 @@ static void libav_reads_every_initial_segment(void **state)
 }
 
 /* Apple stops at SEI in hvcC; sets must be complete for hvc1. */
+/* Bits of a frame's head, written one field behind the other. */
+struct writer {
+    uint8_t bytes[64];
+    size_t bits;
+};
+
+static void put(struct writer *writer, unsigned value, unsigned count)
+{
+    for (unsigned i = count; i-- > 0; writer->bits++)
+        if ((value >> i & 1) != 0)
+            writer->bytes[writer->bits / 8] |= (uint8_t) (0x80 >> writer->bits % 8);
+}
+
+/* With every field that may be there, or with none: an independent frame of 5.1, 64 bytes long. */
+static void put_head(struct writer *writer, bool is_full)
+{
+    put(writer, 0x0b77, 16);
+    put(writer, 0, 2 + 3);
+    put(writer, 31, 11);
+    put(writer, 0, 2);
+    put(writer, is_full ? 2 : 3, 2); /* blocks: 3 or 6 */
+    put(writer, 7, 3);
+    put(writer, 1, 1);
+    put(writer, 16, 5);
+    put(writer, 27, 5);
+    put(writer, is_full, 1); /* compre */
+    put(writer, 0xff, is_full ? 8 : 0);
+    put(writer, is_full, 1); /* mixmdate */
+    if (is_full) {
+        put(writer, 0xff, 2 + 6);
+        put(writer, 0x3f, 6);
+        put(writer, 0x3f, 1 + 5); /* lfemixlevcod */
+        put(writer, 0x7f, 1 + 6); /* pgmscl */
+        put(writer, 0x7f, 1 + 6); /* extpgmscl */
+        put(writer, 3, 2);        /* mixdef */
+        put(writer, 1, 5);        /* mixdeflen: 24 bits */
+        put(writer, 0xffffff, 24);
+        put(writer, 1, 1); /* frmmixcfginfoe */
+        put(writer, 0x3f, 6);
+        put(writer, 0, 1);
+        put(writer, 0x3f, 6);
+    }
+    put(writer, is_full, 1); /* infomdate */
+    if (is_full) {
+        put(writer, 0x1f, 5);
+        put(writer, 3, 2);
+        put(writer, 0x1ff, 9); /* audprodi */
+        put(writer, 1, 1);
+        put(writer, 1, 1); /* convsync */
+    }
+}
+
+static uint8_t objects_of(bool is_full, const unsigned *fields, const unsigned *counts,
+                          size_t count)
+{
+    struct writer writer = {.bits = 0};
+    put_head(&writer, is_full);
+    for (size_t i = 0; i < count; i++)
+        put(&writer, fields[i], counts[i]);
+    return codec_eac3_objects(writer.bytes, sizeof writer.bytes);
+}
+
+static void objects_are_found_where_they_are(void **state)
+{
+    (void) state;
+    static const unsigned counts[] = {1, 6, 7, 1, 8};
+    static const unsigned joc[] = {1, 1, 0, 1, 16}, none[] = {1, 1, 0, 0, 16},
+                          nothing[] = {0, 63, 127, 1, 16}, wrong[] = {1, 1, 0, 1, 200};
+    for (int is_full = 0; is_full < 2; is_full++) {
+        assert_int_equal(objects_of(is_full != 0, joc, counts, 5), 16);
+        assert_int_equal(objects_of(is_full != 0, none, counts, 5), 0);
+        assert_int_equal(objects_of(is_full != 0, nothing, counts, 5), 0);
+        assert_int_equal(objects_of(is_full != 0, wrong, counts, 5), 0);
+    }
+    assert_int_equal(codec_eac3_objects(NULL, 0), 0);
+    struct writer writer = {.bits = 0};
+    put_head(&writer, true);
+    for (size_t size = 0; size < sizeof writer.bytes; size++)
+        assert_int_equal(codec_eac3_objects(writer.bytes, size), 0);
+}
+
 static void an_hvcc_holds_parameter_sets_alone(void **state)
 {
     static const uint8_t config[] = {
@@ -280,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(case_10_codec_boxes_are_those_of_ffmpeg),
         cmocka_unit_test(libav_reads_every_initial_segment),
+        cmocka_unit_test(objects_are_found_where_they_are),
         cmocka_unit_test(an_hvcc_holds_parameter_sets_alone),
         cmocka_unit_test(codecs_follow_the_headers),
         cmocka_unit_test(an_encoders_headers_become_avcc),

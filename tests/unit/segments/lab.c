@@ -194,7 +194,7 @@ static uint32_t find_track(const struct plan *plan, enum plan_kind kind)
 
 static uint32_t add_rendition(struct film *film, const struct plan_rendition *start)
 {
-    static const struct engine_options options = {NULL, 2, 2};
+    static const struct engine_options options = {.threads = 2, .runs = 2};
     struct plan *plan = film->plan;
     struct plan_rendition *rendition = &plan->renditions[plan->rendition_count];
     struct transcode_description description = {0};
@@ -202,7 +202,7 @@ static uint32_t add_rendition(struct film *film, const struct plan_rendition *st
     *rendition = *start;
     rendition->bitrate = start->kind == PLAN_VIDEO
                              ? transcode_video_bitrate(plan, start, 0)
-                             : transcode_audio_bitrate(start, TRANSCODE_AUDIO_BITRATE);
+                             : transcode_audio_bitrate(start, start->channels * 64000 + 64000);
     if (transcode_describe(plan, rendition, &options, &description, &why) != OK)
         fail_msg("%s", why.text);
     rendition->delay = description.delay;
@@ -216,7 +216,7 @@ static uint32_t add_rendition(struct film *film, const struct plan_rendition *st
                                .sar_num = 1,
                                .sar_den = 1,
                                .rate = rendition->timescale,
-                               .channels = 2};
+                               .channels = rendition->channels};
     struct str init = {0};
     if (init_write(&track, &init, &why) != OK)
         fail_msg("%s", why.text);
@@ -237,16 +237,22 @@ uint32_t film_add_video(struct film *film, uint32_t width, uint32_t height)
     return add_rendition(film, &rendition);
 }
 
-uint32_t film_add_audio(struct film *film)
+uint32_t film_add_sound(struct film *film, uint32_t channels, bool is_night)
 {
     uint32_t track = find_track(film->plan, PLAN_AUDIO);
     const struct plan_rendition rendition = {.name = "audio",
                                              .kind = PLAN_AUDIO,
                                              .track = track,
-                                             .channels = 2,
+                                             .channels = channels,
+                                             .is_night = is_night,
                                              .timescale =
                                                  transcode_audio_rate(&film->plan->tracks[track])};
     return add_rendition(film, &rendition);
+}
+
+uint32_t film_add_audio(struct film *film)
+{
+    return film_add_sound(film, 2, false);
 }
 
 struct gathered {
@@ -282,7 +288,7 @@ size_t film_segment_parts(const struct film *film, uint32_t rendition, uint32_t 
     struct gathered gathered = {.bytes = out};
     struct engine_output output = {.rendition = rendition, .sink = {&ops, &gathered}};
     if (film->plan->renditions[rendition].kind == PLAN_VIDEO)
-        transcoder_video(film->transcoder, n, &output, 1, NULL, NULL, NULL);
+        transcoder_video(film->transcoder, n, &output, 1, NULL, NULL, NULL, NULL);
     else
         transcoder_audio(film->transcoder, n, &output, NULL, NULL, NULL);
     if (output.result != OK)

@@ -45,6 +45,8 @@ void film_close(struct film *film);
 /* A transcode of the first picture (sound) track; the index of the rendition. */
 uint32_t film_add_video(struct film *film, uint32_t width, uint32_t height);
 uint32_t film_add_audio(struct film *film);
+/* The same in another form: 6 channels, or stereo for the night. */
+uint32_t film_add_sound(struct film *film, uint32_t channels, bool is_night);
 void film_reopen(struct film *film, const struct engine_options *options);
 
 /* One segment, as bytes; its result must be `expected`. `flushes` counts parts (may be NULL). */

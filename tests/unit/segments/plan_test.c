@@ -134,12 +134,12 @@ static void without_a_copy_the_grid_is_free(void **state)
 
 static void add_tracks(struct plan *plan, uint32_t rate)
 {
-    plan->tracks = mem_new_array(struct plan_track, 3);
-    plan->track_count = 3;
-    for (uint32_t i = 0; i < 3; i++) {
+    plan->tracks = mem_new_array(struct plan_track, 4);
+    plan->track_count = 4;
+    for (uint32_t i = 0; i < 4; i++) {
         struct plan_track *t = &plan->tracks[i];
-        t->kind = (enum plan_kind) i;
-        t->number = 1;
+        t->kind = i < 3 ? (enum plan_kind) i : PLAN_SUBTITLE;
+        t->number = i < 3 ? 1 : 2;
         t->first_ns = i == 1 ? 11000000 : 1000000;
         snprintf(t->language, sizeof t->language, "und");
         t->sar_num = t->sar_den = 1;
@@ -157,12 +157,13 @@ static void add_tracks(struct plan *plan, uint32_t rate)
 static void fill_rendition(struct plan_rendition *r, uint32_t timescale)
 {
     r->timescale = timescale;
-    r->width = r->kind == PLAN_VIDEO ? 1280 : 0;
-    r->height = r->kind == PLAN_VIDEO ? 720 : 0;
+    bool is_picture = r->kind == PLAN_VIDEO || r->kind == PLAN_IFRAMES;
+    r->width = is_picture ? 1280 : 0;
+    r->height = is_picture ? 720 : 0;
     r->channels = r->kind == PLAN_AUDIO ? 2 : 0;
-    r->bitrate = r->is_copy || r->kind == PLAN_SUBTITLE ? 0 : 128000;
-    snprintf(r->video_range, sizeof r->video_range, "%s", r->kind == PLAN_VIDEO ? "SDR" : "");
-    if (r->kind != PLAN_SUBTITLE) {
+    r->bitrate = r->is_copy || plan_is_subtitle(r->kind) ? 0 : 128000;
+    snprintf(r->video_range, sizeof r->video_range, "%s", is_picture ? "SDR" : "");
+    if (!plan_is_subtitle(r->kind) && plan_burnt(r) == 0) {
         r->init = mem_dup("init", 4);
         r->init_size = 4;
     }
@@ -183,7 +184,15 @@ static void add_renditions(struct plan *plan, uint32_t rate)
          .track = 1,
          .codecs = "mp4a.40.2"},
         {.name = "audio-1-aac", .kind = PLAN_AUDIO, .track = 1, .codecs = "mp4a.40.2"},
-        {.name = "subtitle-1", .kind = PLAN_SUBTITLE, .track = 2}};
+        {.name = "subtitle-1", .kind = PLAN_SUBTITLE, .track = 2},
+        {.name = "iframes-video-copy",
+         .kind = PLAN_IFRAMES,
+         .is_copy = true,
+         .track = 0,
+         .codecs = "avc1.640028"},
+        {.name = "iframes-video-720p", .kind = PLAN_IFRAMES, .track = 0, .codecs = "avc1.64001F"},
+        {.name = "pictures-2", .kind = PLAN_PICTURES, .track = 3},
+        {.name = "video-720p-burn-2", .kind = PLAN_VIDEO, .track = 0, .codecs = "avc1.64001F"}};
     plan->rendition_count = COUNT(forms);
     plan->renditions = mem_dup(forms, sizeof forms);
     for (uint32_t i = 0; i < plan->rendition_count; i++) {
@@ -210,6 +219,11 @@ static void add_cuts(struct plan *plan)
         plan->copy_pos[i] = indexes[i] * 1000u;
     }
     mem_free(indexes);
+    plan->keys = mem_dup(keys, key_count * sizeof *keys);
+    plan->key_pos = mem_new_array(uint64_t, key_count);
+    plan->key_count = key_count;
+    for (uint32_t i = 0; i < key_count; i++)
+        plan->key_pos[i] = i * 1000u;
     plan_choose_cuts(plan->copy_cuts, plan->copy_count, plan->end, plan->timescale, &plan->cuts,
                      &plan->cut_count);
 }
@@ -339,6 +353,19 @@ static void the_target_duration_is_the_longest_segment(void **state)
     plan_free(&tiny);
 }
 
+static void check_starts(const struct plan *plan)
+{
+    for (uint32_t r = 0; r < plan->rendition_count; r++) {
+        int64_t *starts = NULL;
+        uint32_t count = 0;
+        plan_segment_starts(plan, r, &starts, &count);
+        assert_int_equal(count, plan_segment_count(plan, r));
+        for (uint32_t n = 0; n <= count; n++)
+            assert_int_equal(starts[n], plan_segment_start(plan, r, n));
+        mem_free(starts);
+    }
+}
+
 static void subtitles_follow_the_copy_or_skip_the_short_start(void **state)
 {
     struct plan *plan = make_plan(22000, 25, 1, 48000);
@@ -347,12 +374,59 @@ static void subtitles_follow_the_copy_or_skip_the_short_start(void **state)
     (void) state;
     assert_int_equal(plan_segment_count(plan, r), plan->copy_count);
     assert_int_equal(plan_segment_start(plan, r, 1), 5 * V);
+    check_starts(plan);
     plan->copy_count = 0;
     mem_free(plan->cuts);
     plan_choose_cuts(NULL, 0, plan->end, V, &plan->cuts, &plan->cut_count);
     assert_int_equal(plan_segment_count(plan, r), 6); /* 0 4 8 12 16 20 */
     assert_int_equal(plan_segment_start(plan, r, 1), 4 * V);
     assert_int_equal(plan_segment_start(plan, r, 6), plan->end);
+    check_starts(plan);
+    plan_free(&plan);
+}
+
+/* RFC 8216 4.3.3.6: up to the next picture, or the end; rule 12: a target of their own. */
+static void pictures_to_scrub_by_follow_the_keys(void **state)
+{
+    struct plan *plan = make_plan(33367, 24000, 1001, 48000);
+    uint32_t copy = (uint32_t) plan_find(plan, "iframes-video-copy");
+    uint32_t made = (uint32_t) plan_find(plan, "iframes-video-720p");
+    uint32_t video = (uint32_t) plan_find(plan, "video-720p");
+
+    (void) state;
+    assert_int_equal(plan_segment_count(plan, copy), 7);
+    assert_int_equal(plan_segment_count(plan, made), 7);
+    for (uint32_t n = 0; n < 7; n++)
+        assert_int_equal(plan_segment_start(plan, copy, n), plan_segment_start(plan, made, n));
+    assert_int_equal(plan_segment_start(plan, copy, 6), INT64_C(30) * 24000);
+    assert_int_equal(plan_segment_start(plan, copy, 7), plan->end);
+    plan->keys[5] = plan->keys[6] - 1; /* 9.99 s after the one before */
+    assert_int_equal(plan_target_duration_of(plan, copy), 10);
+    assert_int_equal(plan_target_duration(plan), 5);
+    plan->key_count = 0;
+    assert_int_equal(plan_segment_count(plan, made), plan->cut_count);
+    assert_int_equal(plan_segment_start(plan, made, 2), plan_segment_start(plan, video, 2));
+    plan_free(&plan);
+}
+
+static void what_is_drawn_into_a_rung_is_in_its_name(void **state)
+{
+    struct plan *plan = make_plan(33367, 24000, 1001, 48000);
+    int burnt = plan_find(plan, "video-720p-burn-2"), rung = plan_find(plan, "video-720p");
+
+    (void) state;
+    assert_true(burnt > 0 && rung > 0);
+    assert_int_equal(plan_burnt(&plan->renditions[burnt]), 2);
+    assert_int_equal(plan_unburnt(plan, (uint32_t) burnt), rung);
+    for (uint32_t i = 0; i < plan->rendition_count; i++)
+        if ((int) i != burnt) {
+            assert_int_equal(plan_burnt(&plan->renditions[i]), 0);
+            assert_int_equal(plan_unburnt(plan, i), i);
+        }
+    assert_int_equal(plan_segment_count(plan, (uint32_t) burnt),
+                     plan_segment_count(plan, (uint32_t) rung));
+    assert_int_equal(plan_segment_count(plan, (uint32_t) plan_find(plan, "pictures-2")),
+                     plan_segment_count(plan, (uint32_t) plan_find(plan, "subtitle-1")));
     plan_free(&plan);
 }
 
@@ -373,6 +447,8 @@ static void a_plan_comes_back_from_its_bytes(void **state)
     assert_int_equal(back->tracks[1].first_ns, 11000000);
     assert_memory_equal(back->tracks[0].extradata, "abc", 3);
     assert_int_equal(back->copy_pos[1], plan->copy_pos[1]);
+    assert_int_equal(back->key_count, plan->key_count);
+    assert_int_equal(back->key_pos[3], plan->key_pos[3]);
     mem_free(bytes);
     mem_free(again);
     plan_free(&plan);
@@ -431,6 +507,26 @@ static void spoil_shared_cut(struct plan *p)
 static void spoil_last_cut(struct plan *p)
 {
     p->end = p->cuts[p->cut_count - 1];
+}
+static void spoil_rising_keys(struct plan *p)
+{
+    p->keys[2] = p->keys[1];
+}
+static void spoil_late_keys(struct plan *p)
+{
+    p->keys[0] = 1;
+}
+static void spoil_no_keys(struct plan *p)
+{
+    p->key_count = 0; /* but a copy of them */
+}
+static void spoil_iframes_name(struct plan *p)
+{
+    snprintf(p->renditions[5].name, sizeof p->renditions[5].name, "video-copy-iframes");
+}
+static void spoil_iframes_track(struct plan *p)
+{
+    p->renditions[6].track = 1;
 }
 static void spoil_fps(struct plan *p)
 {
@@ -511,6 +607,50 @@ static void spoil_chapter(struct plan *p)
 {
     p->chapters[0].end_ms = -1;
 }
+static struct plan_rendition *named(const struct plan *p, const char *name)
+{
+    int index = plan_find(p, name);
+    assert_true(index >= 0);
+    return &p->renditions[index];
+}
+
+static void spoil_pictures_name(struct plan *p)
+{
+    snprintf(named(p, "pictures-2")->name, 24, "pictures-1");
+}
+
+static void spoil_pictures_track(struct plan *p)
+{
+    named(p, "pictures-2")->track = 1;
+}
+
+static void spoil_burnt_text(struct plan *p)
+{
+    snprintf(named(p, "video-720p-burn-2")->name, 24, "video-720p-burn-1");
+}
+
+static void spoil_burnt_rung(struct plan *p)
+{
+    named(p, "video-720p-burn-2")->height = 480;
+}
+
+static void spoil_burnt_copy(struct plan *p)
+{
+    snprintf(named(p, "video-720p-burn-2")->name, 24, "video-copy-burn-2");
+}
+
+static void spoil_burnt_name(struct plan *p)
+{
+    snprintf(named(p, "video-720p-burn-2")->name, 24, "video-720p-burn-02");
+}
+
+static void spoil_burnt_init(struct plan *p)
+{
+    struct plan_rendition *r = named(p, "video-720p-burn-2");
+    r->init = mem_dup("init", 4);
+    r->init_size = 4;
+}
+
 static void spoil_anchor_time(struct plan *p)
 {
     p->tracks[1].first_ns = INT64_MIN;
@@ -519,13 +659,16 @@ static void spoil_anchor_time(struct plan *p)
 static void a_plan_that_lies_is_not_believed(void **state)
 {
     static spoil_fn *const spoils[] = {
-        spoil_version,   spoil_timescale,    spoil_end,         spoil_rising,
-        spoil_first_cut, spoil_shared_cut,   spoil_last_cut,    spoil_fps,
-        spoil_track,     spoil_kind,         spoil_name,        spoil_twin,
-        spoil_codecs,    spoil_frame_size,   spoil_long_frames, spoil_early_anchor,
-        spoil_title,     spoil_utf8,         spoil_language,    spoil_rotation,
-        spoil_bitrate,   spoil_copy_bitrate, spoil_low_alone,   spoil_rate,
-        spoil_range,     spoil_chapter,      spoil_anchor_time};
+        spoil_version,       spoil_timescale,      spoil_end,           spoil_rising,
+        spoil_first_cut,     spoil_shared_cut,     spoil_rising_keys,   spoil_late_keys,
+        spoil_no_keys,       spoil_iframes_name,   spoil_iframes_track, spoil_last_cut,
+        spoil_fps,           spoil_track,          spoil_kind,          spoil_name,
+        spoil_twin,          spoil_codecs,         spoil_frame_size,    spoil_long_frames,
+        spoil_early_anchor,  spoil_title,          spoil_utf8,          spoil_language,
+        spoil_rotation,      spoil_bitrate,        spoil_copy_bitrate,  spoil_low_alone,
+        spoil_rate,          spoil_range,          spoil_chapter,       spoil_anchor_time,
+        spoil_pictures_name, spoil_pictures_track, spoil_burnt_text,    spoil_burnt_rung,
+        spoil_burnt_copy,    spoil_burnt_name,     spoil_burnt_init};
 
     (void) state;
     for (size_t i = 0; i < COUNT(spoils); i++) {
@@ -558,6 +701,8 @@ int main(void)
         cmocka_unit_test(a_position_finds_its_segment),
         cmocka_unit_test(the_target_duration_is_the_longest_segment),
         cmocka_unit_test(subtitles_follow_the_copy_or_skip_the_short_start),
+        cmocka_unit_test(pictures_to_scrub_by_follow_the_keys),
+        cmocka_unit_test(what_is_drawn_into_a_rung_is_in_its_name),
         cmocka_unit_test(a_plan_comes_back_from_its_bytes),
         cmocka_unit_test(no_shorter_and_no_longer_bytes_are_a_plan),
         cmocka_unit_test(a_plan_that_lies_is_not_believed),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -329,6 +330,140 @@ static void tells_what_is_on(void **state UNUSED)
     assert_int_equal((layers & WIRE_LAYER_LANDLOCK) != 0, has_landlock);
 }
 
+/* --- the process of a device: its node is /dev/null --- */
+
+static const char *const nodes[] = {"/dev/null", NULL};
+
+static int in_device_sandbox(int (*act)(void), bool is_begun_only)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        sandbox_begin_device(nodes);
+        if (!is_begun_only)
+            sandbox_enter_device(nodes);
+        _exit(act());
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (!WIFEXITED(status))
+        fail_msg("it died: %x", (unsigned) status);
+    return WEXITSTATUS(status);
+}
+
+static bool has_landlock(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) > 0;
+}
+
+static int try_node(void)
+{
+    return answer(open("/dev/null", O_RDWR | O_CLOEXEC));
+}
+
+static int try_other_node(void)
+{
+    return answer(open("/dev/zero", O_RDONLY | O_CLOEXEC));
+}
+
+static int try_system(void)
+{
+    return answer(open("/usr/bin/env", O_RDONLY | O_CLOEXEC));
+}
+
+static int try_folder(void)
+{
+    return answer(open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int try_other_process(void)
+{
+    return answer(open("/proc/1/environ", O_RDONLY | O_CLOEXEC));
+}
+
+static int try_device_ioctl(void)
+{
+    return answer(ioctl(0, _IO('d', 0))); /* of DRM, which /dev/null is not */
+}
+
+static int try_owner(void)
+{
+    return answer(ioctl(0, FIOSETOWN, &(int){1}));
+}
+
+static int try_signal_owner(void)
+{
+    return answer(fcntl(0, F_SETOWN, 1));
+}
+
+static int try_flags(void)
+{
+    return answer(fcntl(0, F_GETFD));
+}
+
+static int try_memory(void)
+{
+    return answer(syscall(SYS_memfd_create, "memory", 0));
+}
+
+static void a_device_has_its_node_and_nothing_else(void **state UNUSED)
+{
+    static const struct {
+        int (*act)(void);
+        int answer;
+    } deeds[] = {{try_device_ioctl, ENOTTY},
+                 {try_memory, 0},
+                 {try_flags, 0},
+                 {try_owner, ENOSYS},
+                 {try_signal_owner, ENOSYS},
+                 {try_open, EACCES},
+                 {try_create, EACCES},
+                 {try_other_node, EACCES},
+                 {try_system, EACCES},
+                 {try_folder, EACCES},
+                 {try_other_process, EACCES},
+                 {try_socket, ENOSYS},
+                 {try_unix_socket, ENOSYS},
+                 {try_exec, ENOSYS},
+                 {try_fork, ENOSYS},
+                 {try_clone_vm, ENOSYS},
+                 {try_kill_parent, ENOSYS},
+                 {try_ptrace, ENOSYS},
+                 {try_mount, ENOSYS},
+                 {try_unlink, ENOSYS},
+                 {try_io_uring, ENOSYS},
+                 {try_signal_init, EPERM}};
+    for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
+        int got = in_device_sandbox(deeds[i].act, false);
+        if (got != deeds[i].answer)
+            fail_msg("deed %zu was answered with %d (%s)", i, got, strerror(got));
+    }
+    assert_int_equal(in_device_sandbox(try_node, false), has_landlock() ? 0 : EACCES);
+    assert_refused(try_device_ioctl, ENOTTY); /* a film's has none */
+}
+
+/* While its driver is set up it reads of the system, and of nothing else. */
+static void a_driver_finds_its_libraries(void **state UNUSED)
+{
+    if (!has_landlock())
+        skip();
+    assert_int_equal(in_device_sandbox(try_system, true), 0);
+    assert_int_equal(in_device_sandbox(try_node, true), 0);
+    assert_int_equal(in_device_sandbox(try_open, true), EACCES);
+    assert_int_equal(in_device_sandbox(try_create, true), EACCES);
+    assert_int_equal(in_device_sandbox(try_other_process, true), EACCES);
+}
+
+static void tells_what_a_device_has_on(void **state UNUSED)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit((int) sandbox_enter_device(nodes));
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    const uint32_t always = WIRE_LAYER_NNP | WIRE_LAYER_RLIMIT | WIRE_LAYER_SECCOMP;
+    assert_int_equal(WEXITSTATUS(status), always | (has_landlock() ? WIRE_LAYER_LANDLOCK : 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +474,9 @@ int main(void)
         cmocka_unit_test(bounds_address_space),
         cmocka_unit_test(lets_abort_be_abort),
         cmocka_unit_test(tells_what_is_on),
+        cmocka_unit_test(a_device_has_its_node_and_nothing_else),
+        cmocka_unit_test(a_driver_finds_its_libraries),
+        cmocka_unit_test(tells_what_a_device_has_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,8 +132,10 @@ static void links_lead_nowhere(void **state)
     fclose(outside);
     snprintf(link, sizeof link, "%s/f/000000.mkv", keep_folder(place->keep));
     assert_int_equal(symlink(place->outside, link), 0);
-    assert_false(keep_is_plain(place->keep));
     assert_int_not_equal(keep_open_file(place->keep, "f/000000.mkv", 100, &fd), OK);
+    assert_false(keep_is_untouched(place->keep, false));
+    assert_int_not_equal(faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW), 0);
+    assert_true(keep_is_untouched(place->keep, false));
     snprintf(link, sizeof link, "%s/resume", keep_folder(place->keep));
     assert_int_equal(symlink(place->outside, link), 0);
     assert_int_not_equal(keep_get(place->keep, "resume", 100, &bytes, &size), OK);
@@ -153,16 +156,73 @@ static void a_file_is_made_as_long_as_it_will_be(void **state)
     assert_int_equal(fstat(fd, &status), 0);
     assert_int_equal(status.st_size, 5000000);
     assert_int_equal(status.st_mode & 07777, 0600);
-    assert_true(keep_is_plain(place->keep));
+    assert_true(keep_is_untouched(place->keep, false));
+}
+
+static void set_written(int fd, struct timespec when)
+{
+    const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, when};
+    assert_int_equal(futimens(fd, times), 0);
+}
+
+static void what_was_written_to_after_the_end_is_seen(void **state)
+{
+    struct place *place = *state;
+    const struct keep_state said = {.name = (char *) "a film"};
+    char path[160];
+    struct stat word;
+    CLEANUP(fd_close) int fd = -1;
+    assert_int_equal(keep_open_file(place->keep, "f/000001.mkv", 5000, &fd), OK);
+    assert_int_equal(keep_put_state(place->keep, &said), OK);
+    snprintf(path, sizeof path, "%s/" KEEP_STATE, keep_folder(place->keep));
+    assert_int_equal(stat(path, &word), 0);
+    const struct timespec before = {word.st_mtim.tv_sec - 1, word.st_mtim.tv_nsec};
+    set_written(fd, before);
+    assert_true(keep_is_untouched(place->keep, true));
+    set_written(fd, (struct timespec){.tv_sec = INT32_MAX});
+    assert_false(keep_is_untouched(place->keep, true));
+    set_written(fd, word.st_mtim); /* within one tick of its clock */
+    assert_false(keep_is_untouched(place->keep, true));
+    assert_true(keep_is_untouched(place->keep, false));
+}
+
+static void what_lies_in_place_of_the_folder_of_files_goes(void **state)
+{
+    struct place *place = *state;
+    char path[160];
+    CLEANUP(fd_close) int fd = -1;
+    snprintf(path, sizeof path, "%s/f", keep_folder(place->keep));
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/tmp", path), 0);
+    assert_false(keep_is_untouched(place->keep, false));
+    assert_int_equal(keep_open_file(place->keep, "f/000001.mkv", 10, &fd), OK);
+    assert_true(keep_is_untouched(place->keep, false));
+}
+
+static void nothing_is_put_into_what_was_abandoned(void **state)
+{
+    struct place *place = *state;
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    size_t size = 0;
+    assert_int_equal(keep_put(place->keep, KEEP_STATE, "{}", 2), OK);
+    keep_abandon(place->keep);
+    assert_int_equal(keep_put(place->keep, KEEP_STATE, "{}", 2), ERR_GONE);
+    assert_int_equal(keep_get(place->keep, KEEP_STATE, 10, &bytes, &size), ERR_NOT_FOUND);
 }
 
 int main(void)
 {
 #define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, clear_place)
     const struct CMUnitTest tests[] = {
-        IN_PLACE(what_is_put_is_got_back), IN_PLACE(the_journal_outlives_what_it_is_of),
-        IN_PLACE(a_state_comes_back),      IN_PLACE(a_broken_state_is_an_error),
-        IN_PLACE(links_lead_nowhere),      IN_PLACE(a_file_is_made_as_long_as_it_will_be),
+        IN_PLACE(what_is_put_is_got_back),
+        IN_PLACE(the_journal_outlives_what_it_is_of),
+        IN_PLACE(a_state_comes_back),
+        IN_PLACE(a_broken_state_is_an_error),
+        IN_PLACE(links_lead_nowhere),
+        IN_PLACE(a_file_is_made_as_long_as_it_will_be),
+        IN_PLACE(what_was_written_to_after_the_end_is_seen),
+        IN_PLACE(what_lies_in_place_of_the_folder_of_files_goes),
+        IN_PLACE(nothing_is_put_into_what_was_abandoned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

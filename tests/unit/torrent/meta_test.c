@@ -66,6 +66,15 @@ static void refuses(int piece_bytes, int64_t size, const char *files, const char
     str_fini(&torrent);
 }
 
+static void a_hybrid_torrent_is_known_by_either_hash(void **state UNUSED)
+{
+    struct shim_hashes both = {"aa", "bb"}, first = {"aa", ""}, second = {"", "bb"};
+    assert_true(shim_hashes_meet(&both, &first) && shim_hashes_meet(&second, &both));
+    assert_false(shim_hashes_meet(&first, &second) || shim_hashes_meet(&second, &first));
+    assert_string_equal(shim_hash(&both), "aa");
+    assert_string_equal(shim_hash(&second), "bb");
+}
+
 static void says_what_a_torrent_holds(void **state UNUSED)
 {
     struct str torrent = {0};
@@ -79,7 +88,7 @@ static void says_what_a_torrent_holds(void **state UNUSED)
     assert_int_equal(meta->piece_bytes, 16384);
     assert_int_equal(meta->file_count, 1);
     assert_string_equal(meta->files[0].path, "Film (1999).mkv");
-    assert_int_equal(strlen(meta->hash), 40);
+    assert_int_equal(strlen(meta->hashes.v1), 40);
     shim_meta_free(&meta);
     str_fini(&torrent);
 }
@@ -153,13 +162,15 @@ static void refuses_what_is_no_torrent(void **state UNUSED)
 
 static void reads_magnets(void **state UNUSED)
 {
-    char hash[SHIM_HASH_TEXT];
+    struct shim_hashes hashes;
     char *name = NULL;
     assert_int_equal(shim_magnet_read("magnet:?xt=urn:btih:0123456789abcdef0123456789ABCDEF01234567"
                                       "&dn=..%2F..%2Fetc&tr=file:///etc/passwd&x.pe=10.0.0.1:22",
-                                      hash, &name, NULL),
+                                      &hashes, &name, NULL),
                      OK);
-    assert_string_equal(hash, "0123456789abcdef0123456789abcdef01234567");
+    assert_string_equal(hashes.v1, "0123456789abcdef0123456789abcdef01234567");
+    assert_string_equal(shim_hash(&hashes), hashes.v1);
+    assert_string_equal(hashes.v2, "");
     mem_free(name);
 }
 
@@ -174,19 +185,19 @@ static void refuses_magnets_of_nothing(void **state UNUSED)
         "magnet:?xt=urn:btih:0000000000000000000000000000000000000000",
         "http://example.org/a.torrent",
         "magnet:?xt=urn:sha1:0123456789abcdef0123456789abcdef01234567"};
-    char hash[SHIM_HASH_TEXT];
+    struct shim_hashes hashes;
     char *name = NULL;
     struct why why;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         why = (struct why){0};
-        assert_int_equal(shim_magnet_read(texts[i], hash, &name, &why), ERR_BAD_INPUT);
+        assert_int_equal(shim_magnet_read(texts[i], &hashes, &name, &why), ERR_BAD_INPUT);
         assert_true(strlen(why.text) > 10);
     }
     struct str longer = {0};
     str_puts(&longer, "magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567");
     while (longer.length < 9000)
         str_puts(&longer, "&tr=http://example.org/announce");
-    assert_int_equal(shim_magnet_read(longer.at, hash, &name, &why), ERR_LIMIT);
+    assert_int_equal(shim_magnet_read(longer.at, &hashes, &name, &why), ERR_LIMIT);
     str_fini(&longer);
 }
 
@@ -248,6 +259,7 @@ static void judges_the_corpus(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hybrid_torrent_is_known_by_either_hash),
         cmocka_unit_test(says_what_a_torrent_holds),
         cmocka_unit_test(refuses_odd_pieces),
         cmocka_unit_test(refuses_what_is_empty_or_endless),
