@@ -136,48 +136,55 @@ static void give_up_entry(struct ask *ask)
         job_left(entry);
 }
 
-/* Decision 41: of each playback one of video and one of audio is held; the newest wins. */
-static void displace_older(struct room *room, const struct ask *newest)
+/* Whether its kind takes one of a playback's two places (decision 41). */
+static bool takes_a_place(const struct ask *ask)
+{
+    return !plan_is_subtitle(kind_of(ask)) && kind_of(ask) != PLAN_IFRAMES;
+}
+
+static void displace(struct ask *ask)
 {
     struct why why;
-    enum plan_kind kind = kind_of(newest);
-    if (newest->playback[0] == '\0' || plan_is_subtitle(kind) || kind == PLAN_IFRAMES ||
-        job_is_init(newest->entry))
-        return;
-    for (size_t i = 0; i < room->ask_count; i++) {
-        struct ask *ask = room->asks[i];
-        if (ask == newest || !ask->is_held || ask->entry == NULL || job_is_init(ask->entry) ||
-            strcmp(ask->playback, newest->playback) != 0 || kind_of(ask) != kind)
-            continue;
-        ask->is_held = false;
-        ask_reply_failure(ask,
-                          why_set(&why, ERR_BUSY, NULL,
-                                  "a newer request of this playback took "
-                                  "the place"),
-                          &why);
-        give_up_entry(ask); /* now, and not when its client has heard of it */
-    }
+    ask->is_held = false;
+    ask_reply_failure(
+        ask, why_set(&why, ERR_BUSY, NULL, "a newer request of this playback took the place"),
+        &why);
+    give_up_entry(ask); /* now, and not when its client has heard of it */
 }
 
 /* Whether who asks for `to` has left `from`: in one rendition, he reads neither it nor what follows. */
 static bool is_elsewhere(const struct entry *from, const struct entry *to)
 {
     const uint32_t together = 2; /* some players fetch the next one beside it */
-    return from->rendition == to->rendition && (to->n < from->n || to->n > from->n + together) &&
-           !job_is_init(from);
+    return from->rendition == to->rendition && (to->n < from->n || to->n > from->n + together);
 }
 
-/* What of this playback is still being sent from where it was before a seek: its client may take seconds
- * to be known to have left, and what sleeps for it would bring bytes for nobody. */
-static void leave_old_places(struct room *room, const struct ask *newest)
+/* Whether it is of those that a newer one of its playback moves out of the way. */
+static bool gives_way(const struct ask *ask)
 {
-    if (newest->playback[0] == '\0')
-        return;
-    for (size_t i = 0; i < room->ask_count; i++) {
+    return ask->kind == ASK_SEGMENT && ask->entry != NULL && ask->playback[0] != '\0' &&
+           !job_is_init(ask->entry);
+}
+
+/* Decision 41: of each playback one of video and one of audio is held; the newest wins. And what is still
+ * being sent from where it was before a seek: its client may take seconds to be known to have left, and
+ * what sleeps for it would bring bytes for nobody. Of two that came in one moment nobody knows which one
+ * its client made first, each on a connection of its own: a seek leaves one of them, and that is known
+ * soon. room_tick settles the others. */
+static void displace_older(struct room *room, const struct ask *newest, int64_t now_ms)
+{
+    const int64_t moment_ms = 300;
+    for (size_t i = 0; i < room->ask_count && gives_way(newest); i++) {
         struct ask *ask = room->asks[i];
-        if (ask->entry != NULL && ask->kind == ASK_SEGMENT &&
-            strcmp(ask->playback, newest->playback) == 0 && is_elsewhere(ask->entry, newest->entry))
+        if (!gives_way(ask) || ask->turn >= newest->turn || now_ms - ask->heard_ms < moment_ms ||
+            strcmp(ask->playback, newest->playback) != 0)
+            continue;
+        if (ask->is_held) {
+            if (takes_a_place(ask) && kind_of(ask) == kind_of(newest))
+                displace(ask);
+        } else if (is_elsewhere(ask->entry, newest->entry)) {
             give_up_entry(ask);
+        }
     }
 }
 
@@ -240,11 +247,9 @@ static void hear_segment(struct room *room, struct ask *ask)
     }
     ask->entry->askers++;
     ask->is_held = true;
-    displace_older(room, ask);
+    displace_older(room, ask, clock_mono_ms());
     if (admitted == OK && !job_is_init(ask->entry))
         note_viewer(room, ask);
-    if (!job_is_init(ask->entry))
-        leave_old_places(room, ask);
     atomic_fetch_add(&room->hls->counters.asks, 1);
     room->hls->asked_ms = clock_mono_ms();
     job_want(ask->entry, false);
@@ -529,6 +534,8 @@ void room_ask(struct ask *ask)
     if (room == NULL)
         room = get_room(hls, ask->file);
     enter(room, ask);
+    ask->turn = ++hls->serial;
+    ask->heard_ms = clock_mono_ms();
     hear(room, ask);
 }
 
@@ -702,9 +709,12 @@ void room_tick(struct hls *hls, int64_t now_ms)
         next = TAILQ_NEXT(room, link);
         if (room->state != ROOM_READY)
             continue;
-        if (is_over(room, now_ms))
+        if (is_over(room, now_ms)) {
             room_end(room, OK, NULL);
-        else
-            job_tick(room, now_ms);
+            continue;
+        }
+        for (size_t i = 0; i < room->ask_count; i++)
+            displace_older(room, room->asks[i], now_ms);
+        job_tick(room, now_ms);
     }
 }

@@ -412,8 +412,10 @@ static pid_t device_below(pid_t zygote)
         snprintf(path, sizeof path, "/proc/%.200s/cmdline", item->d_name);
         CLEANUP(fd_close) int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
         size_t got = 0;
-        if (fd < 0 || fd_read_at(fd, line, sizeof line - 1, 0, &got) != OK || got < 18 ||
-            strcmp(line + strlen(line) + 1, "gpu") != 0 || parent_of((uint32_t) pid) != zygote)
+        if (fd < 0 || fd_read_at(fd, line, sizeof line - 1, 0, &got) != OK)
+            continue;
+        size_t first = strlen(line) + 1; /* of any program: a long line is cut */
+        if (first >= got || strcmp(line + first, "gpu") != 0 || parent_of((uint32_t) pid) != zygote)
             continue;
         found = pid;
     }

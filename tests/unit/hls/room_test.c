@@ -193,6 +193,23 @@ static void the_newest_hold_takes_the_place(void **state)
     stage_close(&newer);
 }
 
+/* A seek gives up one request and makes another; on its own connection the one given up may come last. */
+static void one_that_was_given_up_takes_no_place(void **state)
+{
+    struct stage *stage = *state;
+    struct asked wanted;
+    struct asked given_up;
+    stage_ask(stage, &wanted, ASK_SEGMENT, "a", "video-720p", 4, "p");
+    assert_int_equal(stage_answer(&wanted, 1), OK);
+    stage_ask(stage, &given_up, ASK_SEGMENT, "a", "video-720p", 0, "p");
+    assert_int_equal(stage_answer(&given_up, 1), OK);
+    stage_close(&given_up);
+    usleep(1000 * 1000);
+    stage_settle(stage);
+    assert_int_equal(wanted.answers, 1);
+    stage_close(&wanted);
+}
+
 static void settle_now(void *ctx)
 {
     ask_settle(((struct asked *) ctx)->ask);
@@ -597,6 +614,7 @@ int main(void)
         TEST(what_does_not_exist_is_said),
         TEST(another_version_is_gone),
         TEST(the_newest_hold_takes_the_place),
+        TEST(one_that_was_given_up_takes_no_place),
         TEST(what_is_being_sent_holds_no_place),
         TEST(a_death_costs_one_retry),
         TEST(what_cannot_be_sealed_now_is_made_later),

@@ -465,6 +465,7 @@ static void a_newer_hold_sends_the_older_503_at_once(void **state)
     struct answer answer;
     int older = request(server, "GET", "/hls/a/video-720p/0.m4s?client=mse&p=x", "");
     stage_act(server->stage, ACT_NOTHING, VIDEO_720P, 0);
+    usleep(400 * 1000); /* in one moment either may have overtaken the other */
     int newer = request(server, "GET", "/hls/a/video-720p/4.m4s?client=mse&p=x", "");
     read_answer(older, false, &answer);
     assert_int_equal(answer.status, 503);
