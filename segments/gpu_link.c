@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "segments/gpu_link.h"
 
+#include <fcntl.h>
 #include <libavcodec/packet.h>
 #include <libavutil/frame.h>
 #include <pthread.h>
@@ -99,8 +100,10 @@ static bool take_ready(struct gpu_session *session, const struct wire_ready *tol
     size_t picture = (size_t) session->width * session->height / 2 * 3;
     struct stat status;
     size_t size = (size_t) GPU_SLOTS * told->slot_bytes;
+    int seals = fcntl(fd, F_GET_SEALS); /* or what is read may be cut off while it is */
     if (session->is_ready || told->slot_bytes < picture || told->config_bytes > told->slot_bytes ||
-        fstat(fd, &status) != 0 || (uint64_t) status.st_size < size)
+        seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(fd, &status) != 0 ||
+        (uint64_t) status.st_size < size)
         return false;
     void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED)

@@ -21,7 +21,8 @@ struct hardware {
     /* the hub's loop */
     char *names[MOST_DEVICES];
     size_t count, next;
-    bool is_off; /* fixed after new */
+    bool is_waiting; /* for a zygote, to try the next one */
+    bool is_off;     /* fixed after new */
     /* under lock */
     pthread_mutex_t lock;
     unsigned failed; /* films, since it made a segment of any */
@@ -135,9 +136,10 @@ static void on_tried(void *ctx, const struct media_device *device, const struct 
 
 static void try_next(struct hardware *hardware)
 {
-    if (hardware->next < hardware->count &&
-        media_host_try(hardware->hls->host, hardware->names[hardware->next], on_tried, hardware) !=
-            OK)
+    hardware->is_waiting = hardware->next < hardware->count &&
+                           media_host_try(hardware->hls->host, hardware->names[hardware->next],
+                                          on_tried, hardware) != OK;
+    if (hardware->is_waiting)
         set_words(hardware, "the media process is being started again");
 }
 
@@ -150,6 +152,12 @@ void hardware_start(struct hardware *hardware)
         set_words(hardware, "there is no device");
     }
     try_next(hardware);
+}
+
+void hardware_tick(struct hardware *hardware)
+{
+    if (hardware->is_waiting)
+        try_next(hardware);
 }
 
 /* --- using --- */

@@ -20,6 +20,8 @@ struct hardware *hardware_new(struct hls *hls, const char *setting);
 void hardware_free(struct hardware **hardware);
 /* Begins to try. */
 void hardware_start(struct hardware *hardware);
+/* Goes on where it had to wait. Hub's loop, now and then. */
+void hardware_tick(struct hardware *hardware);
 
 /* The device for this film. False: there is none, or not for this one. Any thread. */
 bool hardware_for(struct hardware *hardware, const char *file, struct film_device *out);

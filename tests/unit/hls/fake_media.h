@@ -28,6 +28,7 @@ struct media_host {
     unsigned job_count, cancelled, haves;
     unsigned devices, devices_ended; /* given to processes */
     bool device_works;               /* one that is tried */
+    unsigned tries_refused;          /* of devices, still: the zygote is being started again */
     uint64_t ids;
 };
 

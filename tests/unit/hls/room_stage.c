@@ -163,7 +163,7 @@ void stage_without_plan(struct stage *stage, int film)
 }
 
 static int set_up_with(void **state, uint64_t storyboard_bytes, uint64_t fingerprint_bytes,
-                       const char *hardware)
+                       const char *hardware, unsigned tries_refused)
 {
     enum { PROCESSES = 2, AHEAD_S = 6 };
     struct stage *stage = mem_new(struct stage);
@@ -175,6 +175,7 @@ static int set_up_with(void **state, uint64_t storyboard_bytes, uint64_t fingerp
     assert_non_null(mkdtemp(stage->folder));
     stage->host = fake_new(PROCESSES);
     stage->host->device_works = true;
+    stage->host->tries_refused = tries_refused;
     const struct hls_library library = {.ctx = stage,
                                         .find = library_find,
                                         .keep_plan = library_keep,
@@ -198,22 +199,27 @@ static int set_up_with(void **state, uint64_t storyboard_bytes, uint64_t fingerp
 
 int stage_set_up(void **state)
 {
-    return set_up_with(state, 0, 0, NULL);
+    return set_up_with(state, 0, 0, NULL, 0);
 }
 
 int stage_set_up_storyboards(void **state)
 {
-    return set_up_with(state, STAGE_STORYBOARD_BYTES, 0, NULL);
+    return set_up_with(state, STAGE_STORYBOARD_BYTES, 0, NULL, 0);
 }
 
 int stage_set_up_intros(void **state)
 {
-    return set_up_with(state, 0, STAGE_FINGERPRINT_BYTES, NULL);
+    return set_up_with(state, 0, STAGE_FINGERPRINT_BYTES, NULL, 0);
 }
 
 int stage_set_up_device(void **state)
 {
-    return set_up_with(state, 0, 0, "fake:device");
+    return set_up_with(state, 0, 0, "fake:device", 0);
+}
+
+int stage_set_up_device_late(void **state)
+{
+    return set_up_with(state, 0, 0, "fake:device", 1);
 }
 
 static void remove_cache(const struct stage *stage, const char *name)

@@ -56,6 +56,7 @@ int stage_set_up(void **state);
 int stage_set_up_storyboards(void **state); /* they are made */
 int stage_set_up_intros(void **state);      /* they are looked for: "a" and "b" are of a season */
 int stage_set_up_device(void **state);      /* there is one that encodes */
+int stage_set_up_device_late(void **state); /* and at first no zygote to try it */
 int stage_tear_down(void **state);
 /* The library forgets the plan of a film, so that it has to be made. */
 void stage_without_plan(struct stage *stage, int film);

@@ -3,6 +3,7 @@
  * and the link to it, with a device that lies. */
 #include "segments/gpu.h"
 
+#include <fcntl.h>
 #include <libavcodec/avcodec.h>
 #include <libavutil/frame.h>
 #include <signal.h>
@@ -502,6 +503,7 @@ static void there_are_so_many_sessions(void **state)
 struct liar {
     struct wire_message ready, taken;
     size_t memory;
+    bool keeps_open; /* its memory: it could still cut it off */
 };
 
 /* Plays the device: answers a session and its first picture as told. */
@@ -510,7 +512,8 @@ static void lie(int socket, const struct liar *liar)
     struct wire_message message, ready = liar->ready, taken = liar->taken;
     int fd = -1;
     if (wire_receive(socket, WIRE_TO_GPU, &message, NULL) != OK || fd_memory("liar", &fd) != OK ||
-        ftruncate(fd, (off_t) liar->memory) != 0)
+        ftruncate(fd, (off_t) liar->memory) != 0 ||
+        (!liar->keeps_open && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0))
         return;
     ready.fd_count = ready.kind == WIRE_READY;
     ready.fds[0] = fd;
@@ -521,7 +524,7 @@ static void lie(int socket, const struct liar *liar)
             return;
 }
 
-static void assert_disbelieved(const struct liar *liar)
+static pid_t start_liar(const struct liar *liar, struct gpu_link **link)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
@@ -533,7 +536,14 @@ static void assert_disbelieved(const struct liar *liar)
     }
     close(pair[1]);
     set_patience(pair[0], PATIENCE_S * 1000);
-    struct gpu_link *link = gpu_link_new(&pair[0]);
+    *link = gpu_link_new(&pair[0]);
+    return pid;
+}
+
+static void assert_disbelieved(const struct liar *liar)
+{
+    struct gpu_link *link = NULL;
+    pid_t pid = start_liar(liar, &link);
     struct gpu_session *session = NULL;
     struct made made = {.count = 0};
     struct why why = {0};
@@ -555,19 +565,40 @@ static void its_lies_are_not_believed(void **state UNUSED)
     const struct wire_message nothing = {.kind = WIRE_TAKEN, .taken = {.session = 1}};
     const size_t all = (size_t) GPU_SLOTS * SLOT;
     const struct liar liars[] = {
-        {ready, nothing, all - 1},                                              /* memory */
-        {{.kind = WIRE_READY, .ready = {1, SLOT - 1, 0}}, nothing, all},        /* slots */
-        {{.kind = WIRE_READY, .ready = {1, UINT32_MAX, 0}}, nothing, all},      /* slots */
-        {{.kind = WIRE_READY, .ready = {1, SLOT, SLOT + 1}}, nothing, all},     /* headers */
-        {nothing, nothing, all},                                                /* too early */
-        {ready, {.kind = WIRE_TAKEN, .taken = {.session = 1, .slot = 1}}, all}, /* not in turn */
-        {ready, {.kind = WIRE_TAKEN, .taken = {.session = 1, .bytes = SLOT + 1}}, all}, /* beyond */
-        {ready, ready, all},                                                            /* twice */
-        {ready, {.kind = WIRE_TRIED}, all},  /* unasked */
-        {ready, {.kind = WIRE_OPENED}, all}, /* whose? */
+        {ready, nothing, all - 1, false},                                          /* memory */
+        {{.kind = WIRE_READY, .ready = {1, SLOT - 1, 0}}, nothing, all, false},    /* slots */
+        {{.kind = WIRE_READY, .ready = {1, UINT32_MAX, 0}}, nothing, all, false},  /* slots */
+        {{.kind = WIRE_READY, .ready = {1, SLOT, SLOT + 1}}, nothing, all, false}, /* headers */
+        {nothing, nothing, all, false},                                            /* too early */
+        {ready,
+         {.kind = WIRE_TAKEN, .taken = {.session = 1, .slot = 1}},
+         all,
+         false}, /* not in turn */
+        {ready,
+         {.kind = WIRE_TAKEN, .taken = {.session = 1, .bytes = SLOT + 1}},
+         all,
+         false},                                    /* beyond */
+        {ready, ready, all, false},                 /* twice */
+        {ready, {.kind = WIRE_TRIED}, all, false},  /* unasked */
+        {ready, {.kind = WIRE_OPENED}, all, false}, /* whose? */
     };
     for (size_t i = 0; i < sizeof liars / sizeof *liars; i++)
         assert_disbelieved(&liars[i]);
+}
+
+static void memory_that_can_be_cut_off_is_refused(void **state UNUSED)
+{
+    enum { SLOT = WIDTH * HEIGHT * 3 / 2 };
+    const struct liar liar = {.ready = {.kind = WIRE_READY, .ready = {1, SLOT, 0}},
+                              .memory = (size_t) GPU_SLOTS * SLOT,
+                              .keeps_open = true};
+    struct gpu_link *link = NULL;
+    pid_t pid = start_liar(&liar, &link);
+    struct gpu_session *session = NULL;
+    struct why why = {0};
+    assert_int_equal(gpu_session_open(link, &settings, &session, &why), ERR_REFUSED);
+    gpu_link_unref(&link);
+    waitpid(pid, NULL, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -592,6 +623,7 @@ int main(void)
         TEST(impossible_pictures_are_refused),
         TEST(there_are_so_many_sessions),
         cmocka_unit_test(its_lies_are_not_believed),
+        cmocka_unit_test(memory_that_can_be_cut_off_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
