@@ -31,7 +31,7 @@ build() { # build NAME CMAKE-ARGUMENTS...: $targets; all, where that is empty
 
 unit() { # unit NAME [FLAG]: the unit tests of one build
     ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 \
-        ctest --test-dir "$out/$1" --output-on-failure -j 2 ${2:-}
+        ctest --test-dir "$out/$1" --output-on-failure -j 3 ${2:-}
 }
 
 system() ( # system NAME [FLAG or TEST...]: the server of one build, over real HTTP
@@ -47,6 +47,7 @@ waiting="downloads fetched links seeks swarm torrent_cases torrent_safety upstre
 
 chosen() ( # chosen NAME [FLAG...]: the same without the long form: under sanitizers that takes hours
     unset FULL
+    at_once=3 # each waits a quarter of its time
     for name in $waiting; do
         set -- "$@" "--ignore=tests/system/test_$name.py"
     done
@@ -55,7 +56,7 @@ chosen() ( # chosen NAME [FLAG...]: the same without the long form: under saniti
 
 waits() ( # waits NAME [FLAG...]: what chosen leaves out
     unset FULL
-    at_once=6
+    at_once=8
     for name in $waiting; do
         set -- "$@" "tests/system/test_$name.py"
     done
@@ -105,18 +106,18 @@ step steps sh tests/steps_test.sh
 twice unit-sanitized unit sanitized -- unit sanitized --rerun-failed
 twice unit-threads sh tests/threads.sh "$out/threads" -- sh tests/threads.sh "$out/threads" \
     --rerun-failed
-# The stories that follow wait much of their time.
-beside style sh tests/style.sh "$out/release"
 twice system-threads arriving threads -- arriving threads --lf
 case $size in
 full) twice system-release system release -- system release --lf ;;
 plain) twice system-release brief release -- brief release --lf ;;
 esac
 twice system-sanitized chosen sanitized -- chosen sanitized --lf
+# The stories that follow wait most of their time.
+beside style sh tests/style.sh "$out/release"
 twice system-waiting waits sanitized -- waits sanitized --lf
-joined
 step page sh conf/build/player.sh "$out/release" test
 twice browser browser -- browser_again
+joined
 
 # What each runner counted, as one line.
 passed=$(cat "$out"/unit-*.log "$out"/system-*.log 2>/dev/null | awk '

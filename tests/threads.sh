@@ -3,4 +3,4 @@
 # libav, libuv and h2o are not built with it; what is said of them alone stands in tsan.supp.
 set -eu
 TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1" \
-    ctest --test-dir "$1" --output-on-failure -j 2 ${2:-} -R 'unit/(base|source|store|hls|http|library|auth|fetch)'
+    ctest --test-dir "$1" --output-on-failure -j 3 ${2:-} -R 'unit/(base|source|store|hls|http|library|auth|fetch)'

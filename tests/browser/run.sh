@@ -20,7 +20,7 @@ stories() { # stories HOW-MANY-AT-ONCE FILE...
 }
 [ $# -eq 0 ] || { stories 1 "$@"; exit; }
 
-# Two pages at a time; one where pictures must move in time, and do not wait most of it.
+# Three pages at a time; one where pictures must move in time, and do not wait most of it.
 films="play timeline"
 for story in "$here"/*.test.mjs; do
     case " $films " in
@@ -29,6 +29,6 @@ for story in "$here"/*.test.mjs; do
     esac
 done
 ended=0
-stories 2 "$@" || ended=1
+stories 3 "$@" || ended=1
 stories 1 $(for film in $films; do echo "$here/$film.test.mjs"; done) || ended=1
 exit $ended

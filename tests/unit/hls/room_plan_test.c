@@ -343,6 +343,7 @@ static void what_sleeps_where_a_viewer_was_is_dropped(void **state)
     stage_act(stage, ACT_WANT, VIDEO_COPY, 0);
     stage_act(stage, ACT_WANT, VIDEO_COPY, 1);
     assert_wants(stage, 1, 1);
+    usleep(400 * 1000); /* in one moment either may have overtaken the other */
     stage_ask(stage, &sought, ASK_SEGMENT, "a", "video-copy", 3, "p");
     assert_int_equal(stage_answer(&sought, 1), OK);
     assert_wants(stage, 0, 0);
