@@ -27,6 +27,8 @@
 
 struct film {
     int socket;
+    bool is_locked; /* before its first message; then by these layers */
+    uint32_t layers;
     struct engine_options options;
     char preset[WIRE_TEXT];
     struct input *input;
@@ -94,7 +96,8 @@ static void be_idle(void)
         syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
 }
 
-/* The first message, and the last moment at which this process can do anything but its work. */
+/* The first message, and the last moment at which this process can do anything but its work; one that
+ * waited for it is past that. */
 static enum err open_film(struct film *film, struct wire_message *message)
 {
     CLEANUP(fd_close) int film_fd = -1, map_fd = -1, plan_fd = -1;
@@ -114,7 +117,7 @@ static enum err open_film(struct film *film, struct wire_message *message)
      * uses little of what they ask for. (Measured: half of the time of a plan.) */
     if (!open->has_plan)
         prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-    enum err kind = say_opened(film, sandbox_enter());
+    enum err kind = say_opened(film, film->is_locked ? film->layers : sandbox_enter());
     if (kind != OK)
         return kind;
     film->jobs = jobs_new(film->socket);
@@ -239,23 +242,44 @@ static enum err take_message(struct film *film, struct wire_message *message)
     return ERR_BAD_INPUT;
 }
 
-int film_run(int socket)
+static int run(struct film *film)
 {
-    struct film film = {.socket = socket};
-    prctl(PR_SET_NAME, "matinee-film");
-    lib_log_silence_stderr();
     struct wire_message message;
-    enum err kind = wire_receive(socket, WIRE_TO_FILM, &message, NULL);
+    enum err kind = wire_receive(film->socket, WIRE_TO_FILM, &message, NULL);
     if (kind == OK)
-        kind = open_film(&film, &message);
+        kind = open_film(film, &message);
     while (kind == OK) {
-        kind = wire_receive(socket, WIRE_TO_FILM, &message, NULL);
+        kind = wire_receive(film->socket, WIRE_TO_FILM, &message, NULL);
         if (kind != OK)
             break;
-        kind = take_message(&film, &message);
+        kind = take_message(film, &message);
         wire_close_fds(&message);
     }
     /* Nothing is taken down: workers may be in the midst of anything, and the end of the process
      * is the surest end of theirs. */
     return kind == ERR_GONE ? 0 : 1;
+}
+
+int film_run(int socket)
+{
+    struct film film = {.socket = socket};
+    prctl(PR_SET_NAME, "matinee-film");
+    lib_log_silence_stderr();
+    return run(&film);
+}
+
+int film_wait(int socket)
+{
+    struct film film = {.is_locked = true};
+    struct wire_message message;
+    prctl(PR_SET_NAME, "matinee-spare");
+    lib_log_silence_stderr();
+    film.layers = sandbox_enter();
+    enum err kind = wire_receive(socket, WIRE_TO_ZYGOTE, &message, NULL);
+    if (kind != OK || message.kind != WIRE_FORK)
+        return kind == ERR_GONE ? 0 : 1;
+    fd_close(&socket);
+    film.socket = message.fds[0];
+    prctl(PR_SET_NAME, "matinee-film");
+    return run(&film);
 }

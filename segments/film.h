@@ -9,3 +9,7 @@ void film_prepare(void);
 
 /* Serves the socket until it ends; the answer is the program's. */
 int film_run(int socket);
+
+/* Locks itself down first, for a film of which nothing is known yet but that somebody waits for it; then
+ * its socket comes through this one, with the message FORK. The answer as above. */
+int film_wait(int socket);

@@ -277,6 +277,39 @@ static int add_device_commands(scmp_filter_ctx filter)
     return failed;
 }
 
+/* A rule compares an argument but once: what lies between two values is told in blocks of powers of two. */
+static int refuse_between(scmp_filter_ctx filter, int call, unsigned arg, uint64_t from,
+                          uint64_t end, int number)
+{
+    int failed = 0;
+    while (from < end && failed == 0) {
+        uint64_t block = from & -from;
+        while (block > end - from)
+            block /= 2;
+        struct scmp_arg_cmp in = {arg, SCMP_CMP_MASKED_EQ, ~(block - 1), from};
+        failed = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((unsigned) number), call, 1, &in);
+        from += block;
+    }
+    return failed;
+}
+
+/* These values are right, which rise; any other is answered with `number`. */
+static int only(scmp_filter_ctx filter, int call, unsigned arg, const uint64_t *values,
+                size_t count, int number)
+{
+    struct scmp_arg_cmp below = {arg, SCMP_CMP_LT, values[0], 0};
+    struct scmp_arg_cmp above = {arg, SCMP_CMP_GT, values[count - 1], 0};
+    uint32_t refused_so = SCMP_ACT_ERRNO((unsigned) number);
+    int failed = seccomp_rule_add_array(filter, refused_so, call, 1, &below);
+    for (size_t i = 0; i < count && failed == 0; i++) {
+        struct scmp_arg_cmp is = {arg, SCMP_CMP_EQ, values[i], 0};
+        failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &is);
+        if (i > 0 && failed == 0)
+            failed = refuse_between(filter, call, arg, values[i - 1] + 1, values[i], number);
+    }
+    return failed != 0 ? failed : seccomp_rule_add_array(filter, refused_so, call, 1, &above);
+}
+
 /* Calls that are right with some arguments only. */
 static int add_conditional(scmp_filter_ctx filter, bool is_device)
 {
@@ -291,9 +324,14 @@ static int add_conditional(scmp_filter_ctx filter, bool is_device)
         failed = failed != 0
                      ? failed
                      : when(filter, SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH, AT_EMPTY_PATH, EACCES);
-        failed = failed != 0 ? failed : when(filter, SCMP_SYS(fcntl), 1, whole, F_GETFL, EPERM);
+        static const uint64_t looks[] = {F_GETFL, F_GET_SEALS};
+        failed =
+            failed != 0 ? failed : only(filter, SCMP_SYS(fcntl), 1, looks, LENGTH(looks), EPERM);
     }
-    failed = failed != 0 ? failed : when(filter, SCMP_SYS(prctl), 0, whole, PR_SET_NAME, EINVAL);
+    /* Who only plans asks for no huge pages. */
+    static const uint64_t options[] = {PR_SET_NAME, PR_SET_THP_DISABLE};
+    failed =
+        failed != 0 ? failed : only(filter, SCMP_SYS(prctl), 0, options, LENGTH(options), EINVAL);
     /* abort() and raise(), and nobody else's process. */
     failed =
         failed != 0 ? failed : when(filter, SCMP_SYS(tgkill), 0, whole, (uint64_t) getpid(), EPERM);

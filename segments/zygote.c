@@ -10,6 +10,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@
 enum {
     CHILD_LIMIT = 64, /* the server's own limit is far below */
     CHILD_NICE = 5,   /* above the server's own: encoders yield to its loops */
+    SPARE_MS = 150,   /* of quiet, before one is forked: not beside what is opened now */
+    SPARE_DEATHS = 8, /* of unused ones, one after the other: then there are no more */
 };
 
 struct child {
@@ -31,10 +34,18 @@ struct child {
     pid_t pid;
 };
 
+/* One that is locked down already, and waits for its film: what is opened does not wait for the fork. */
+struct spare {
+    pid_t pid; /* 0: there is none */
+    int socket;
+    unsigned deaths;
+};
+
 struct zygote {
     int socket, signals;
     struct child children[CHILD_LIMIT];
     size_t count;
+    struct spare spare;
 };
 
 /* The server ends us by the socket or by SIGKILL. What a terminal or a service manager sends to the
@@ -75,8 +86,7 @@ static enum err say_unforked(const struct zygote *zygote, uint64_t id, const cha
 }
 
 /* In the child: all that is left of the zygote is its libraries. */
-__attribute__((noreturn)) static void become(pid_t zygote, int socket,
-                                             const struct wire_fork *request)
+static void settle(pid_t zygote, int socket)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -86,6 +96,12 @@ __attribute__((noreturn)) static void become(pid_t zygote, int socket,
         close_range(WIRE_FD + 1, ~0U, 0) != 0)
         _exit(1);
     int niceness UNUSED = nice(CHILD_NICE); /* refused, it is no harm */
+}
+
+__attribute__((noreturn)) static void become(pid_t zygote, int socket,
+                                             const struct wire_fork *request)
+{
+    settle(zygote, socket);
     if (request->device[0] != '\0')
         execl("/proc/self/exe", "matinee-media", "gpu", request->device, (char *) NULL);
     else if (request->fresh)
@@ -95,19 +111,10 @@ __attribute__((noreturn)) static void become(pid_t zygote, int socket,
     _exit(1);
 }
 
-/* fork and pidfd_open are as safe as CLONE_PIDFD here, for only we reap: until then the number is
- * nobody else's. A bare clone would leave glibc with the zygote's thread id in the child. */
-static enum err fork_child(struct zygote *zygote, struct wire_message *request)
+/* pidfd_open is as safe as CLONE_PIDFD here, for only we reap: until then the number is nobody else's. A
+ * bare clone would leave glibc with the zygote's thread id in the child. */
+static enum err say_forked(struct zygote *zygote, uint64_t id, pid_t pid)
 {
-    uint64_t id = request->fork.id;
-    if (zygote->count == CHILD_LIMIT)
-        return say_unforked(zygote, id, "too many processes");
-    pid_t self = getpid();
-    pid_t pid = fork();
-    if (pid == 0)
-        become(self, request->fds[0], &request->fork);
-    if (pid < 0)
-        return say_unforked(zygote, id, strerror(errno));
     CLEANUP(fd_close) int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0) {
         kill(pid, SIGKILL);
@@ -121,6 +128,70 @@ static enum err fork_child(struct zygote *zygote, struct wire_message *request)
     return wire_send(zygote->socket, &message);
 }
 
+static enum err fork_child(struct zygote *zygote, const struct wire_message *request)
+{
+    uint64_t id = request->fork.id;
+    pid_t self = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        become(self, request->fds[0], &request->fork);
+    if (pid < 0)
+        return say_unforked(zygote, id, strerror(errno));
+    return say_forked(zygote, id, pid);
+}
+
+/* --- the spare one --- */
+
+static void prepare_spare(struct zygote *zygote)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        return;
+    pid_t self = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        settle(self, pair[1]);
+        _exit(film_wait(WIRE_FD));
+    }
+    close(pair[1]);
+    if (pid < 0)
+        close(pair[0]);
+    else
+        zygote->spare = (struct spare){pid, pair[0], zygote->spare.deaths};
+}
+
+static bool can_be_spare(const struct wire_fork *request)
+{
+    return !request->fresh && !request->is_idle && request->device[0] == '\0';
+}
+
+/* It may have died, and we not know it: a film is not handed to the dead. */
+static bool hand_to_spare(struct zygote *zygote, const struct wire_message *request)
+{
+    return zygote->spare.pid > 0 && can_be_spare(&request->fork) &&
+           wire_send(zygote->spare.socket, request) == OK;
+}
+
+static enum err make_child(struct zygote *zygote, const struct wire_message *request)
+{
+    if (zygote->count == CHILD_LIMIT)
+        return say_unforked(zygote, request->fork.id, "too many processes");
+    if (!hand_to_spare(zygote, request))
+        return fork_child(zygote, request);
+    pid_t pid = zygote->spare.pid;
+    close(zygote->spare.socket);
+    zygote->spare = (struct spare){0};
+    return say_forked(zygote, request->fork.id, pid);
+}
+
+static void bury_spare(struct zygote *zygote)
+{
+    close(zygote->spare.socket);
+    zygote->spare = (struct spare){.deaths = zygote->spare.deaths + 1};
+}
+
+/* --- what comes --- */
+
 /* One signal may stand for several deaths. */
 static enum err reap(struct zygote *zygote)
 {
@@ -130,6 +201,8 @@ static enum err reap(struct zygote *zygote)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == zygote->spare.pid)
+            bury_spare(zygote);
         for (size_t i = 0; i < zygote->count; i++) {
             if (zygote->children[i].pid != pid)
                 continue;
@@ -161,7 +234,7 @@ static enum err answer(struct zygote *zygote)
     if (message.kind == WIRE_PING)
         kind = say_pong(zygote, message.ping.turn);
     else
-        kind = fork_child(zygote, &message); /* no third one goes this way */
+        kind = make_child(zygote, &message); /* no third one goes this way */
     wire_close_fds(&message);
     return kind;
 }
@@ -171,12 +244,16 @@ static int serve(struct zygote *zygote)
     for (;;) {
         struct pollfd fds[] = {{.fd = zygote->socket, .events = POLLIN},
                                {.fd = zygote->signals, .events = POLLIN}};
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        bool wants_spare = zygote->spare.pid == 0 && zygote->spare.deaths < SPARE_DEATHS;
+        int ready = poll(fds, 2, wants_spare ? SPARE_MS : -1);
+        if (ready < 0 && errno != EINTR)
             return 1;
         enum err kind = OK;
-        if (fds[1].revents != 0)
+        if (ready == 0)
+            prepare_spare(zygote);
+        if (ready > 0 && fds[1].revents != 0)
             kind = reap(zygote);
-        if (kind == OK && fds[0].revents != 0)
+        if (ready > 0 && kind == OK && fds[0].revents != 0)
             kind = answer(zygote);
         if (kind != OK)
             return kind == ERR_GONE ? 0 : 1;

@@ -25,8 +25,8 @@ struct ask {
     /* hub's loop */
     struct room *room;   /* NULL: none any more */
     struct entry *entry; /* counted in its askers, unless this is a peek */
-    uint64_t turn;    /* those heard later have greater ones */
-    int64_t heard_ms; /* monotonic */
+    uint64_t turn;       /* those heard later have greater ones */
+    int64_t heard_ms;    /* monotonic */
     bool is_held, is_answered;
 };
 

@@ -43,10 +43,12 @@ static enum err map_blocks(struct media *media, int map)
     return OK;
 }
 
-static void ask_for_fork(struct media *media, int *child_socket, bool fresh)
+static void ask_for_fork(struct media *media, int *child_socket, unsigned how)
 {
     struct wire_message message = {.kind = WIRE_FORK,
-                                   .fork = {.id = media->id, .fresh = fresh},
+                                   .fork = {.id = media->id,
+                                            .fresh = (how & MEDIA_FRESH) != 0,
+                                            .is_idle = (how & MEDIA_IDLE) != 0},
                                    .fd_count = 1,
                                    .fds = {*child_socket}};
     channel_send(media->host->channel, &message);
@@ -149,7 +151,7 @@ enum err media_open(struct media_host *host, int film, int map, uint64_t size, c
     add(host, media);
     media->channel = channel_new(host->loop, &ours, WIRE_FROM_FILM, &channel_events, media);
     media_watch_start(media);
-    ask_for_fork(media, &theirs, (how & MEDIA_FRESH) != 0);
+    ask_for_fork(media, &theirs, how);
     send_open(media, film, map, plan_fd, plan_size, how);
     *out = media;
     return OK;

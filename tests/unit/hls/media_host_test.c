@@ -71,6 +71,19 @@ static unsigned count_fds(pid_t pid)
     return count;
 }
 
+/* The process below the zygote that waits for a film. */
+static pid_t await_spare(struct stage *stage, pid_t zygote)
+{
+    static const char name[] = "matinee-spare";
+    pid_t spare = 0;
+    for (int i = 0; i < 1000 && spare == 0; i++) {
+        run_for(stage, 10);
+        spare = child_of(zygote, "comm", name, strlen(name));
+    }
+    assert_int_not_equal(spare, 0);
+    return spare;
+}
+
 static void leaks_no_fds(void **state)
 {
     struct stage *stage = *state;
@@ -78,7 +91,7 @@ static void leaks_no_fds(void **state)
     fake_make_one(stage);
     pid_t zygote = parent_of(media_pid(stage->media));
     media_close(&stage->media);
-    run_for(stage, 100);
+    await_spare(stage, zygote);
     unsigned ours = count_fds(getpid()), theirs = count_fds(zygote);
     for (int i = 0; i < 200; i++) {
         assert_int_equal(fake_open_with(stage, true, false), OK);
@@ -86,6 +99,7 @@ static void leaks_no_fds(void **state)
             fake_make_one(stage);
         media_close(&stage->media);
     }
+    await_spare(stage, zygote);
     run_for(stage, 300);
     assert_int_equal(count_fds(getpid()), ours);
     assert_int_equal(count_fds(zygote), theirs);
@@ -154,6 +168,49 @@ static void hands_over_nothing_else(void **state)
     run_for(stage, 100); /* it closes the segment's file after it has said DONE */
     /* . .. 0 1 2, the socket, the film */
     assert_int_equal(count_fds((pid_t) media_pid(stage->media)), 7);
+}
+
+/* What is opened after a moment of quiet has not to wait for a fork; what comes at once after it, or must
+ * not have been locked down before, has. */
+static void a_film_finds_a_process_ready(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    pid_t zygote = parent_of(media_pid(stage->media));
+    pid_t spare = await_spare(stage, zygote);
+    media_close(&stage->media);
+    assert_int_equal(fake_open_with(stage, true, true), OK);
+    fake_make_one(stage);
+    assert_int_not_equal(media_pid(stage->media), spare);
+    media_close(&stage->media);
+    for (int i = 0; i < 2; i++) {
+        fake_open_film(stage, "plain");
+        fake_make_one(stage);
+        assert_int_equal((pid_t) media_pid(stage->media) == spare, i == 0);
+        media_close(&stage->media);
+    }
+}
+
+/* It is nobody's loss, and one that is dead is given no film. */
+static void a_spare_process_may_die(void **state)
+{
+    struct stage *stage = *state;
+    fake_open_film(stage, "plain");
+    fake_make_one(stage);
+    pid_t zygote = parent_of(media_pid(stage->media));
+    media_close(&stage->media);
+    for (int i = 0; i < 3; i++) {
+        pid_t spare = await_spare(stage, zygote);
+        assert_int_equal(kill(spare, SIGKILL), 0);
+        if (i == 1)
+            continue;
+        fake_open_film(stage, "plain");
+        fake_make_one(stage);
+        assert_int_not_equal(media_pid(stage->media), spare);
+        media_close(&stage->media);
+    }
+    assert_false(stage->is_dead);
 }
 
 static void run_until_alive(struct stage *stage)
@@ -403,24 +460,8 @@ static void hears_whether_a_device_works(void **state)
 /* A process of a device below the zygote; 0: there is none. */
 static pid_t device_below(pid_t zygote)
 {
-    pid_t found = 0;
-    DIR *folder = opendir("/proc");
-    assert_non_null(folder);
-    for (struct dirent *item; (item = readdir(folder)) != NULL;) {
-        char path[300], line[64] = "";
-        pid_t pid = (pid_t) strtol(item->d_name, NULL, 10);
-        snprintf(path, sizeof path, "/proc/%.200s/cmdline", item->d_name);
-        CLEANUP(fd_close) int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-        size_t got = 0;
-        if (fd < 0 || fd_read_at(fd, line, sizeof line - 1, 0, &got) != OK)
-            continue;
-        size_t first = strlen(line) + 1; /* of any program: a long line is cut */
-        if (first >= got || strcmp(line + first, "gpu") != 0 || parent_of((uint32_t) pid) != zygote)
-            continue;
-        found = pid;
-    }
-    closedir(folder);
-    return found;
+    static const char words[] = "matinee-media\0gpu";
+    return child_of(zygote, "cmdline", words, sizeof words);
 }
 
 /* One that was asked for a moment ago may still come, to be killed at once. */
@@ -471,6 +512,8 @@ int main(void)
         TEST(bears_having_no_fds, fake_set_up),
         TEST(keeps_a_place_for_a_pidfd, fake_set_up),
         TEST(hands_over_nothing_else, fake_set_up),
+        TEST(a_film_finds_a_process_ready, fake_set_up),
+        TEST(a_spare_process_may_die, fake_set_up),
         TEST(starts_a_dead_zygote_again, fake_set_up),
         TEST(hears_whether_the_zygote_answers, fake_set_up),
         TEST(fails_the_unborn_of_a_dead_zygote, fake_set_up),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "media_stage.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,15 +188,44 @@ void ask(struct stage *stage, struct heard *heard, uint32_t rendition, uint32_t 
     assert_false(has_ended(heard));
 }
 
-pid_t parent_of(uint32_t pid)
+/* 0: it is no more. */
+static pid_t read_parent(pid_t pid)
 {
     char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/%u/stat", pid);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
     CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     size_t got;
-    assert_int_equal(fd_read_at(fd, text, sizeof text - 1, 0, &got), OK);
+    if (fd < 0 || fd_read_at(fd, text, sizeof text - 1, 0, &got) != OK || got == 0)
+        return 0;
     text[got] = '\0';
     const char *after_name = strrchr(text, ')');
-    assert_non_null(after_name);
-    return (pid_t) strtol(after_name + 3, NULL, 10);
+    return after_name == NULL ? 0 : (pid_t) strtol(after_name + 3, NULL, 10);
+}
+
+pid_t parent_of(uint32_t pid)
+{
+    pid_t parent = read_parent((pid_t) pid);
+    assert_int_not_equal(parent, 0);
+    return parent;
+}
+
+pid_t child_of(pid_t parent, const char *file, const char *text, size_t length)
+{
+    pid_t found = 0;
+    DIR *folder = opendir("/proc");
+    assert_non_null(folder);
+    for (struct dirent *item; (item = readdir(folder)) != NULL;) {
+        char path[300], begins[64];
+        pid_t pid = (pid_t) strtol(item->d_name, NULL, 10);
+        if (pid <= 0 || read_parent(pid) != parent)
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/%s", (int) pid, file);
+        CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        size_t got = 0;
+        if (fd >= 0 && fd_read_at(fd, begins, length, 0, &got) == OK && got == length &&
+            memcmp(begins, text, length) == 0)
+            found = pid;
+    }
+    closedir(folder);
+    return found;
 }

@@ -54,3 +54,6 @@ void run_for(struct stage *stage, int64_t ms);
 void ask(struct stage *stage, struct heard *heard, uint32_t rendition, uint32_t n);
 /* The parent of a process: of a film's, the zygote. */
 pid_t parent_of(uint32_t pid);
+/* A child of it whose `file` in /proc begins with the `length` bytes (64 at most) of `text`; 0: there is
+ * none. */
+pid_t child_of(pid_t parent, const char *file, const char *text, size_t length);

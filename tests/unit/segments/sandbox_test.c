@@ -154,9 +154,34 @@ static int try_ioctl(void)
     return isatty(0) ? 0 : errno;
 }
 
+/* All numbers but those of its name and of huge pages; 0: they are refused. */
 static int try_prctl(void)
 {
-    return answer(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+    for (int option = 0; option < 100; option++)
+        if (option != PR_SET_NAME && option != PR_SET_THP_DISABLE &&
+            answer(prctl(option, 1, 0, 0, 0)) != EINVAL)
+            return option + 1;
+    return answer(prctl(PR_SET_MM, 1, 0, 0, 0)) == EINVAL &&
+                   answer(prctl(INT32_MAX, 1, 0, 0, 0)) == EINVAL
+               ? 0
+               : 101;
+}
+
+/* A descriptor is looked at, and nothing more; 0: so it is. */
+static int try_fcntl(void)
+{
+    static const int no[] = {F_DUPFD,    F_GETFD,    F_SETFD,         F_SETFL,     F_SETOWN,
+                             F_SETLEASE, F_GETLEASE, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GETPIPE_SZ};
+    for (size_t i = 0; i < sizeof no / sizeof *no; i++)
+        if (answer(fcntl(0, no[i], 0)) != EPERM)
+            return (int) i + 1;
+    return fcntl(0, F_GETFL) < 0 || answer(fcntl(0, F_GET_SEALS)) == EPERM ? 100 : 0;
+}
+
+static int try_allowed_prctl(void)
+{
+    int named = answer(prctl(PR_SET_NAME, "a name"));
+    return named != 0 ? named : answer(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
 }
 
 static int try_signal_init(void)
@@ -190,7 +215,9 @@ static void case_24_refuses_what_libraries_try(void **state UNUSED)
     assert_refused(try_stat, EACCES);
     assert_refused(try_clone3, ENOSYS);
     assert_refused(try_ioctl, ENOTTY);
-    assert_refused(try_prctl, EINVAL);
+    assert_refused(try_prctl, 0);
+    assert_refused(try_allowed_prctl, 0);
+    assert_refused(try_fcntl, 0);
     assert_refused(try_signal_init, EPERM);
 #ifndef MATINEE_SANITIZE
     assert_refused(try_code, EACCES);
