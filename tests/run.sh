@@ -56,7 +56,7 @@ chosen() ( # chosen NAME [FLAG...]: the same without the long form: under saniti
 
 waits() ( # waits NAME [FLAG...]: what chosen leaves out
     unset FULL
-    at_once=8
+    at_once=6
     for name in $waiting; do
         set -- "$@" "tests/system/test_$name.py"
     done
@@ -96,28 +96,35 @@ targets=
 [ "$size" = full ] || targets="matinee matinee-media player viewers load bare fake-resolver fake_disk"
 step build-release build release -DCMAKE_BUILD_TYPE=Release
 targets=
-step build-sanitized build sanitized -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
-    -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=address,undefined
 [ -z "$failed" ] || { echo "1 passed, 1 failed"; exit 1; }
-step build-threads build threads -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
-    -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=thread
+
+# What has no deadlines, or long ones, while the browser's stories wait most of their time.
+units() {
+    step build-sanitized build sanitized -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
+        -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=address,undefined
+    step build-threads build threads -DCMAKE_BUILD_TYPE=Debug -DMATINEE_PLAYER=OFF \
+        -DMATINEE_BENCH=OFF -DMATINEE_SANITIZE=thread
+    [ -z "$failed" ] || return 0
+    step style sh tests/style.sh "$out/release"
+    [ "$size" = plain ] || twice unit-release unit release -- unit release --rerun-failed
+    twice unit-sanitized unit sanitized -- unit sanitized --rerun-failed
+    twice unit-threads sh tests/threads.sh "$out/threads" -- sh tests/threads.sh "$out/threads" \
+        --rerun-failed
+}
 step steps sh tests/steps_test.sh
-[ "$size" = plain ] || twice unit-release unit release -- unit release --rerun-failed
-twice unit-sanitized unit sanitized -- unit sanitized --rerun-failed
-twice unit-threads sh tests/threads.sh "$out/threads" -- sh tests/threads.sh "$out/threads" \
-    --rerun-failed
+beside units units
+step page sh conf/build/player.sh "$out/release" test
+twice browser browser -- browser_again
+joined
+case $failed in *build-*) echo "1 passed, 1 failed"; exit 1 ;; esac
+
 twice system-threads arriving threads -- arriving threads --lf
 case $size in
 full) twice system-release system release -- system release --lf ;;
 plain) twice system-release brief release -- brief release --lf ;;
 esac
 twice system-sanitized chosen sanitized -- chosen sanitized --lf
-# The stories that follow wait most of their time.
-beside style sh tests/style.sh "$out/release"
 twice system-waiting waits sanitized -- waits sanitized --lf
-step page sh conf/build/player.sh "$out/release" test
-twice browser browser -- browser_again
-joined
 
 # What each runner counted, as one line.
 passed=$(cat "$out"/unit-*.log "$out"/system-*.log 2>/dev/null | awk '

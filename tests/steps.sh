@@ -21,19 +21,27 @@ judge() { # judge NAME EXIT-CODE SECONDS
     failed="$failed $1"
 }
 
-# beside NAME COMMAND...: begins a step that takes what processor others leave; joined NAME: its end.
+# beside NAME FUNCTION: begins steps that need no punctuality: they take what processor others leave.
+# joined: waits for their end and shows what they said.
 beside() {
-    beside_begin=$(date +%s)
     beside=$1
-    shift
-    nice -n 19 "$@" >"$out/$beside.log" 2>&1 &
+    (
+        sleep 1 # until it is nice
+        failed=
+        "$2"
+        printf '%s' "$failed" >"$out/$beside.failed"
+    ) >"$out/$beside.log" 2>&1 &
     beside_pid=$!
+    renice -n 19 -p "$beside_pid" >/dev/null
 }
 
 joined() {
-    code=0
-    wait "$beside_pid" || code=$?
-    judge "$beside" "$code" $(($(date +%s) - beside_begin))
+    if wait "$beside_pid"; then
+        failed="$failed$(cat "$out/$beside.failed")"
+    else
+        failed="$failed $beside"
+    fi
+    cat "$out/$beside.log"
 }
 
 # What sanitizers say: once is enough, in a test that failed or in a server whose test went through.

@@ -43,13 +43,20 @@ again() { return 1; }
 try 'deadline'
 must 1 ' tried'
 
+several() {
+    step good sh -c 'nice'
+    step bad sh -c 'echo a reason; exit 3'
+}
+failed=' before'
+beside quiet several
+joined >"$out/said"
+grep -q '^ok    good' "$out/said" && [ "$(cat "$out/good.log")" = 19 ]
+grep -q '^FAIL  bad' "$out/said" && grep -q 'a reason' "$out/said" && [ "$failed" = ' before bad' ]
+broken() { exit 3; }
 failed=
-beside good sh -c 'echo words'
+beside quiet broken
 joined >"$out/said"
-grep -q '^ok    good' "$out/said" && grep -q words "$out/good.log" && [ -z "$failed" ]
-beside bad sh -c 'echo a reason; exit 3'
-joined >"$out/said"
-grep -q '^FAIL  bad' "$out/said" && grep -q 'a reason' "$out/said" && [ "$failed" = ' bad' ]
+[ "$failed" = ' quiet' ]
 failed=
 
 cat >"$out/stories" <<'END'

@@ -20,15 +20,20 @@ stories() { # stories HOW-MANY-AT-ONCE FILE...
 }
 [ $# -eq 0 ] || { stories 1 "$@"; exit; }
 
-# Three pages at a time; one where pictures must move in time, and do not wait most of it.
+# Two pages at a time, the longest first; one where pictures must move in time, and do not wait most
+# of it.
 films="play timeline"
+long="swarm faults pages remote"
+for name in $long; do
+    set -- "$@" "$here/$name.test.mjs"
+done
 for story in "$here"/*.test.mjs; do
-    case " $films " in
+    case " $films $long " in
     *" $(basename "$story" .test.mjs) "*) ;;
     *) set -- "$@" "$story" ;;
     esac
 done
 ended=0
-stories 3 "$@" || ended=1
+stories 2 "$@" || ended=1
 stories 1 $(for film in $films; do echo "$here/$film.test.mjs"; done) || ended=1
 exit $ended

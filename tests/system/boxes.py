@@ -52,9 +52,4 @@ def insert(data, path, new):
 
 def made(name, source, path, new):
     """The film `name`: another with a box put in, made once."""
-    target = films.FOLDER / name
-    if not target.exists():
-        part = films.FOLDER / f"part-{name}"
-        part.write_bytes(insert(source.read_bytes(), path, new))
-        part.rename(target)
-    return target
+    return films.once(name, lambda part: part.write_bytes(insert(source.read_bytes(), path, new)))

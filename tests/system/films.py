@@ -60,19 +60,28 @@ def made_of(argument, values):
     return argument.format(**values) if "{" in argument else argument
 
 
-def make(name, recipe=None, **shape):
-    """The path of the film `name`, made the first time anyone asks."""
+def once(name, fill):
+    """The path of `name` in the films' folder, which fill(path) writes the first time anyone asks: to a
+    server that has it open what was made anew is another file."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / name
     with open(FOLDER / f".{name}.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            values = {**SHAPE, **SHAPES.get(name, {}), **shape}
-            arguments = [made_of(a, values) for a in recipe or RECIPES[name]]
             part = FOLDER / f"part-{name}"
-            subprocess.run(["ffmpeg", "-v", "error", "-y", *arguments, str(part)], check=True)
+            fill(part)
             part.rename(path)
     return path
+
+
+def make(name, recipe=None, **shape):
+    """The path of the film `name`, made by ffmpeg."""
+    def fill(part):
+        values = {**SHAPE, **SHAPES.get(name, {}), **shape}
+        arguments = [made_of(a, values) for a in recipe or RECIPES[name]]
+        subprocess.run(["ffmpeg", "-v", "error", "-y", *arguments, str(part)], check=True)
+
+    return once(name, fill)
 
 
 def corpus():

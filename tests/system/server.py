@@ -155,14 +155,9 @@ class Server:
     def pids(self):
         """All processes below the server, as {pid: command line}."""
         found = {}
-        parents = {}
-        for entry in pathlib.Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    stat = (entry / "stat").read_text()
-                    parents[int(entry.name)] = int(stat.rsplit(")", 1)[1].split()[1])
-                except (OSError, IndexError):
-                    continue
+        parents = {int(entry.name): parent_of(entry.name)
+                   for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit()}
+
         def below(pid):
             for child, parent in parents.items():
                 if parent == pid and child not in found:
@@ -173,6 +168,32 @@ class Server:
                     below(child)
         below(self.process.pid)
         return found
+
+    def await_trial(self):
+        """Until the machine was measured: it is, a second after the start."""
+        deadline = time.monotonic() + 30 * SLOW
+        while not any(" trial " in line for line in self.log):
+            assert time.monotonic() < deadline, self.log[-5:]
+            time.sleep(0.1)
+
+    def film_pids(self):
+        """The processes that hold a film; not the one that waits for one."""
+        def holds(pid):
+            try:
+                return pathlib.Path(f"/proc/{pid}/comm").read_text() == "matinee-film\n"
+            except OSError:
+                return False
+
+        return [pid for pid in self.pids() if holds(pid)]
+
+
+def parent_of(pid):
+    """None: it is no more."""
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        return int(stat.rsplit(")", 1)[1].split()[1])
+    except (OSError, IndexError):
+        return None
 
 
 def listening_line_is_right(line):

@@ -31,14 +31,6 @@ def gauge(server, name):
     return float(re.search(rf"^matinee_{name} ([\d.]+)$", server.metrics(), re.M)[1])
 
 
-def measured(server):
-    """The machine was measured: it is, a second after the start."""
-    deadline = time.monotonic() + 30 * SLOW
-    while not any(" trial " in line for line in server.log):
-        assert time.monotonic() < deadline, server.log[-5:]
-        time.sleep(0.1)
-
-
 class Viewer:
     def __init__(self, server, film):
         self.server, self.film = server, film
@@ -89,7 +81,7 @@ class Viewer:
 
 def test_ten_viewers_of_ten_conversions(household):
     with Server(household, settings={"media.cores": 2 if FULL else 1}) as server:
-        measured(server)
+        server.await_trial()
         known = server.files()
         viewers = [Viewer(server, known[f"Film {i} (2001).ts"][0]) for i in range(VIEWERS)]
         assert viewers[0].is_in, "alone, anybody is let in"
@@ -120,7 +112,7 @@ def test_ten_viewers_of_ten_conversions(household):
 
 def test_who_leaves_makes_room(household):
     with Server(household, settings={"media.cores": 1}) as server:
-        measured(server)
+        server.await_trial()
         known = server.files()
         viewers = []
         for i in range(VIEWERS):
@@ -143,7 +135,7 @@ def test_who_leaves_makes_room(household):
 def test_what_plays_as_it_is_is_never_refused(household, tmp_path):
     shutil.copy(films.make("plain.mp4"), tmp_path / "plain.mp4")
     with Server(None, folders=[household, tmp_path], settings={"media.cores": 1}) as server:
-        measured(server)
+        server.await_trial()
         known = server.files()
         for i in range(VIEWERS):
             Viewer(server, known[f"Film {i} (2001).ts"][0])

@@ -38,15 +38,11 @@ def long_duration():
     data = bytearray(films.make("small-9.mkv", SMALL + H264).read_bytes())
     at = data.index(b"\x44\x89\x88")
     data[at + 3:at + 11] = struct.pack(">d", 39 * 3600 * 1000)
-    return put(films.FOLDER / "hours.mkv", data)
+    return put("hours.mkv", data)
 
 
-def put(path, data):
-    """As one step, should another test run make it at the same time."""
-    part = path.with_name(f"part-{os.getpid()}-{path.name}")
-    part.write_bytes(data)
-    part.rename(path)
-    return path
+def put(name, data):
+    return films.once(name, lambda part: part.write_bytes(data))
 
 
 def encrypted():
@@ -61,7 +57,7 @@ def encrypted():
     assert data[at:at + 2] == b"\x50\x34", data[at:at + 8]
     left = data[at + 2] - 0x80 + 3 - 4
     data[at:at + 4 + left] = b"\x50\x33\x81\1" + bytes([0xec, 0x80 + left - 2]) + bytes(left - 2)
-    return put(films.FOLDER / "encrypted.mkv", data)
+    return put("encrypted.mkv", data)
 
 
 def false_key():
@@ -76,19 +72,18 @@ def false_key():
     size, at = (int(x) for x in row.split(",")[1:3])
     at = data.index(struct.pack(">I", size - 4) + b"\x65", at) + 4
     data[at] = 0x61
-    return put(films.FOLDER / "false-key.mkv", data)
+    return put("false-key.mkv", data)
 
 
 def without_index():
     """A film without Cues (RFC 9559 22.1) that takes a while to read through: before each of its
     clusters stands one of a million empty elements (Void, RFC 8794 11.3.2)."""
-    path = films.FOLDER / "through.mkv"
     data = films.make("cueless.mkv", ["-i", str(films.make("plain.mkv")), "-map", "0", "-c", "copy",
                                       "-f", "matroska", "-live", "1"]).read_bytes()
     cluster = b"\x1f\x43\xb6\x75"
     inside = b"\xe7\x81\0" + b"\xec\x80" * 1_000_000
     between = cluster + struct.pack(">Q", len(inside) | 1 << 56) + inside
-    return put(path, data.replace(cluster, between + cluster))
+    return put("through.mkv", data.replace(cluster, between + cluster))
 
 
 FILMS = {

@@ -30,12 +30,8 @@ SAME = "tfdt, durations, flags, composition offsets"
 
 def merge(target, *arguments):
     """A film by mkvmerge, made once."""
-    path = films.FOLDER / target
-    if not path.exists():
-        part = films.FOLDER / f"part-{os.getpid()}-{target}"
-        subprocess.run(["mkvmerge", "-q", "-o", part, *map(str, arguments)], check=True)
-        part.rename(path)
-    return path
+    return films.once(target, lambda part: subprocess.run(
+        ["mkvmerge", "-q", "-o", part, *map(str, arguments)], check=True))
 
 
 def remux(target, source, *arguments, before=()):
@@ -45,14 +41,12 @@ def remux(target, source, *arguments, before=()):
 
 def changed(target, source, change):
     """A copy of a film with `change(bytearray)` made to it."""
-    path = films.FOLDER / target
-    if not path.exists():
+    def fill(part):
         data = bytearray(pathlib.Path(source).read_bytes())
         change(data)
-        part = films.FOLDER / f"part-{os.getpid()}-{target}"
         part.write_bytes(data)
-        part.rename(path)
-    return path
+
+    return films.once(target, fill)
 
 
 @pytest.fixture
@@ -362,13 +356,9 @@ def group(name, seconds, references):
 
 def island():
     """Other parameter sets from 4 to 8 s, where no sample looks."""
-    name = "island.mkv"
-    raw = films.FOLDER / "island.h264"
-    if not (films.FOLDER / name).exists():
-        raw.write_bytes(b"".join(p.read_bytes() for p in (
-            group("island-a.h264", 4, 1), group("island-b.h264", 4, 4),
-            group("island-c.h264", 40, 1))))
-    return films.make(name, ["-v", "quiet", "-r", "25", "-i", str(raw), "-c", "copy", "-bsf:v",
+    raw = films.once("island.h264", lambda part: part.write_bytes(b"".join(p.read_bytes() for p in (
+        group("island-a.h264", 4, 1), group("island-b.h264", 4, 4), group("island-c.h264", 40, 1)))))
+    return films.make("island.mkv", ["-v", "quiet", "-r", "25", "-i", str(raw), "-c", "copy", "-bsf:v",
                              "setts=pts=N*40:dts=N*40:duration=40"])
 
 
@@ -523,6 +513,7 @@ def test_case_17_sound_that_overlaps_itself(serve, tmp_path):
 def test_case_20_fifty_random_seeks(serve):
     """Each is answered; those given up leave nothing behind; one process works for the film."""
     server = serve(films.make("longgop.mkv"), **{"hls.idle_s": 1})
+    server.await_trial()
     before = server_fds(server)
     film = Film(server, "longgop.mkv")
     uris = {r: u for r, u in film.uris().items()
@@ -540,11 +531,11 @@ def test_case_20_fifty_random_seeks(serve):
             answer = fetch(server, path + "&p=seeker")
             assert answer.status == 200, (path, answer.body[:200])
             hls.parse_segment(answer.body)
-        assert len(media_children(server)) <= 1, "more than one process for one film"
+        assert len(server.film_pids()) <= 1, "more than one process for one film"
     assert metric(server, "media_deaths_total") == 0
     # Nobody watches: the film is closed, and with it all that the seeks had opened.
     deadline = time.monotonic() + 90 * SLOW
-    while media_children(server) or server_fds(server) > before + 2:
+    while server.film_pids() or server_fds(server) > before + 2:
         assert time.monotonic() < deadline, (before, server_fds(server), server.pids())
         time.sleep(0.2)
 
@@ -562,19 +553,6 @@ def leave(server, path):
     connection.request("GET", path)
     time.sleep(0.02)
     connection.close()
-
-
-def media_children(server):
-    """The zygote's children: one for each open film."""
-    found = []
-    for pid in server.pids():
-        try:
-            parent = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]
-        except OSError:
-            continue
-        if parent != str(server.process.pid):
-            found.append(pid)
-    return found
 
 
 # --- 23, 24: the sandbox ------------------------------------------------------------------------
@@ -646,7 +624,7 @@ def test_case_24_everything_runs_under_the_sandbox(serve):
         for rendition in renditions_of(server, film):
             playlist, _ = playlist_of(server, film, rendition)
             whole(server, film, rendition, {0, len(playlist.segments) - 1})
-        for pid in media_children(server):
+        for pid in server.film_pids():
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
             assert re.search(r"^NoNewPrivs:\s*1$", status, re.M), status
             assert re.search(r"^Seccomp:\s*2$", status, re.M), status

@@ -16,7 +16,7 @@ import pytest
 
 import films
 import hls
-from server import SLOW, Server
+from server import SLOW, Server, parent_of
 
 
 @pytest.fixture
@@ -28,14 +28,6 @@ def folder():
 
 def add(folder, name, as_name=None):
     shutil.copyfile(films.make(name), folder / (as_name or name))
-
-
-def media_processes(server):
-    """The processes that hold a film: the zygote's children."""
-    every = server.pids()
-    return [p for p in every if pathlib.Path(f"/proc/{p}/stat").exists() and
-            pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()[1]
-            != str(server.process.pid)]
 
 
 def segments_of(server, film, rendition):
@@ -76,7 +68,7 @@ def test_a_killed_media_process_is_replaced_and_nobody_else_notices(folder):
             thread = threading.Thread(target=watch, args=(path,))
             thread.start()
             time.sleep(0.05)
-            for pid in media_processes(server)[:1]:
+            for pid in server.film_pids()[:1]:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
@@ -110,7 +102,7 @@ def test_a_zygote_that_hangs_or_dies_is_said_and_started_again(folder):
 
         def zygote():
             [pid] = [p for p, words in server.pids().items()
-                     if words == "matinee-media\0zygote\0" and p not in media_processes(server)]
+                     if words == "matinee-media\0zygote\0" and parent_of(p) == server.process.pid]
             return pid
 
         first = zygote()

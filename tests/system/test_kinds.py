@@ -45,14 +45,9 @@ def grey(level, seconds="2"):
 
 def cropped_mkv(name):
     """Five of the left, 10 right, 20 above and 30 below."""
-    target = films.FOLDER / name
-    if not target.exists():
-        plain = films.make("uncropped.mkv", source("335x230") + X264 + ["-pix_fmt", "yuv444p"])
-        part = films.FOLDER / f"part-{name}"
-        subprocess.run(["mkvmerge", "-q", "-o", part, "--cropping", "0:5,20,10,30", plain],
-                       check=True)
-        part.rename(target)
-    return target
+    plain = films.make("uncropped.mkv", source("335x230") + X264 + ["-pix_fmt", "yuv444p"])
+    return films.once(name, lambda part: subprocess.run(
+        ["mkvmerge", "-q", "-o", part, "--cropping", "0:5,20,10,30", plain], check=True))
 
 
 def dolby(name, profile, compatibility, colours):
