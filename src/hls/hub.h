@@ -108,6 +108,7 @@ struct room {
     struct entry_list active; /* entries that are neither idle nor done */
     struct ask **asks;
     size_t ask_count, ask_room;
+    bool is_unsettled; /* asks of one playback came in one moment */
     struct viewer *viewers;
     size_t viewer_count, viewer_room;
     struct worker *worker, *solo;

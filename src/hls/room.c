@@ -166,26 +166,46 @@ static bool gives_way(const struct ask *ask)
            !job_is_init(ask->entry);
 }
 
+/* Whether the newer one moves it out of the way: out of a place that is but one, or out of one that their
+ * playback has left. */
+static bool is_displaced_by(const struct ask *ask, const struct ask *newer)
+{
+    if (!gives_way(ask) || ask->turn >= newer->turn || strcmp(ask->playback, newer->playback) != 0)
+        return false;
+    return ask->is_held ? takes_a_place(ask) && kind_of(ask) == kind_of(newer)
+                        : is_elsewhere(ask->entry, newer->entry);
+}
+
 /* Decision 41: of each playback one of video and one of audio is held; the newest wins. And what is still
  * being sent from where it was before a seek: its client may take seconds to be known to have left, and
  * what sleeps for it would bring bytes for nobody. Of two that came in one moment nobody knows which one
  * its client made first, each on a connection of its own: a seek leaves one of them, and that is known
- * soon. room_tick settles the others. */
+ * soon. settle_places looks again. */
 static void displace_older(struct room *room, const struct ask *newest, int64_t now_ms)
 {
     const int64_t moment_ms = 300;
     for (size_t i = 0; i < room->ask_count && gives_way(newest); i++) {
         struct ask *ask = room->asks[i];
-        if (!gives_way(ask) || ask->turn >= newest->turn || now_ms - ask->heard_ms < moment_ms ||
-            strcmp(ask->playback, newest->playback) != 0)
+        if (!is_displaced_by(ask, newest))
             continue;
-        if (ask->is_held) {
-            if (takes_a_place(ask) && kind_of(ask) == kind_of(newest))
-                displace(ask);
-        } else if (is_elsewhere(ask->entry, newest->entry)) {
+        if (now_ms - ask->heard_ms < moment_ms)
+            room->is_unsettled = true;
+        else if (ask->is_held)
+            displace(ask);
+        else
             give_up_entry(ask);
-        }
     }
+}
+
+static void settle_places(struct room *room, int64_t now_ms)
+{
+    const int64_t recent_ms = 2000; /* more than from one look to the next, and a moment */
+    if (!room->is_unsettled)
+        return;
+    room->is_unsettled = false;
+    for (size_t i = 0; i < room->ask_count; i++)
+        if (now_ms - room->asks[i]->heard_ms < recent_ms)
+            displace_older(room, room->asks[i], now_ms);
 }
 
 /* Anonymous viewers of a rendition share one place. */
@@ -713,8 +733,7 @@ void room_tick(struct hls *hls, int64_t now_ms)
             room_end(room, OK, NULL);
             continue;
         }
-        for (size_t i = 0; i < room->ask_count; i++)
-            displace_older(room, room->asks[i], now_ms);
+        settle_places(room, now_ms);
         job_tick(room, now_ms);
     }
 }
