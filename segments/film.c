@@ -280,6 +280,7 @@ int film_wait(int socket)
         return kind == ERR_GONE ? 0 : 1;
     fd_close(&socket);
     film.socket = message.fds[0];
+    MUST(film.socket == WIRE_FD);
     prctl(PR_SET_NAME, "matinee-film");
     return run(&film);
 }

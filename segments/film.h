@@ -11,5 +11,6 @@ void film_prepare(void);
 int film_run(int socket);
 
 /* Locks itself down first, for a film of which nothing is known yet but that somebody waits for it; then
- * its socket comes through this one, with the message FORK. The answer as above. */
+ * its socket comes through this one, with the message FORK, and is WIRE_FD, which must be free. The answer
+ * as above. */
 int film_wait(int socket);

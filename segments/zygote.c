@@ -85,15 +85,15 @@ static enum err say_unforked(const struct zygote *zygote, uint64_t id, const cha
     return wire_send(zygote->socket, &message);
 }
 
-/* In the child: all that is left of the zygote is its libraries. */
-static void settle(pid_t zygote, int socket)
+/* In the child: all that is left of the zygote is its libraries, and the socket, as `fd`. */
+static void settle(pid_t zygote, int socket, int fd)
 {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != zygote || dup2(socket, WIRE_FD) != WIRE_FD ||
-        close_range(WIRE_FD + 1, ~0U, 0) != 0)
+    if (getppid() != zygote || dup2(socket, fd) != fd ||
+        close_range((unsigned) fd + 1, ~0U, 0) != 0)
         _exit(1);
     int niceness UNUSED = nice(CHILD_NICE); /* refused, it is no harm */
 }
@@ -101,7 +101,7 @@ static void settle(pid_t zygote, int socket)
 __attribute__((noreturn)) static void become(pid_t zygote, int socket,
                                              const struct wire_fork *request)
 {
-    settle(zygote, socket);
+    settle(zygote, socket, WIRE_FD);
     if (request->device[0] != '\0')
         execl("/proc/self/exe", "matinee-media", "gpu", request->device, (char *) NULL);
     else if (request->fresh)
@@ -150,8 +150,9 @@ static void prepare_spare(struct zygote *zygote)
     pid_t self = getpid();
     pid_t pid = fork();
     if (pid == 0) {
-        settle(self, pair[1]);
-        _exit(film_wait(WIRE_FD));
+        settle(self, pair[1], WIRE_FD + 1);
+        close(WIRE_FD); /* where its film's will be */
+        _exit(film_wait(WIRE_FD + 1));
     }
     close(pair[1]);
     if (pid < 0)
