@@ -22,8 +22,8 @@ stories() { # stories HOW-MANY-AT-ONCE FILE...
 
 # Two pages at a time, the longest first; one where pictures must move in time, and do not wait most
 # of it.
-films="play timeline"
-long="swarm faults pages remote"
+films="play timeline swarm"
+long="faults pages remote"
 for name in $long; do
     set -- "$@" "$here/$name.test.mjs"
 done
