@@ -260,7 +260,9 @@ static bool add_sample(struct fragments *fragments, struct run *run, uint32_t du
                        uint32_t size, uint32_t flags, uint32_t composition)
 {
     struct maker *maker = run->maker;
-    if (++fragments->samples > MP4_MAX_SAMPLES || duration > INT32_MAX || !begin_sample(maker))
+    /* Each takes bytes: of the media, or where it is empty, of the boxes that tell of it. */
+    if (++fragments->samples > MP4_MAX_SAMPLES || fragments->samples > fragments->file_size ||
+        duration > INT32_MAX || !begin_sample(maker))
         return false;
     maker->samples++;
     add_to_run(&maker->ctts, composition);

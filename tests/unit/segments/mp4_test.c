@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The MP4 reader against libavformat, on the corpus and on films made here. */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "agree.h"
+#include "base/fd.h"
 
 /* Films made once for all tests. */
 static char *folder;
@@ -143,6 +150,52 @@ static void a_film_cut_in_a_fragment_ends_before_that(void **state)
     assert_true(count > 100);
     cursor_close(&cursor);
     close_film(&film);
+}
+
+/* Makes the first run of samples one of 4,294,967,295 that are all empty: so says its box, in a few bytes. */
+static void empty_first_run(uint8_t *bytes, size_t size)
+{
+    uint8_t *tfhd = memmem(bytes, size, "tfhd", 4);
+    uint8_t *trun = memmem(bytes, size, "trun", 4);
+    assert_true(tfhd != NULL && trun != NULL);
+    size_t flags = tfhd[7];
+    assert_true((flags & 0x10) != 0); /* default_sample_size */
+    /* Before it a base of 8 bytes, a description and a duration of 4 each, where they are. */
+    size_t at = 12 + (flags & 1) * 8 + (flags & 2) * 2 + (flags & 8) / 2;
+    memset(tfhd + at, 0, 4);
+    memset(trun + 4, 0, 3);
+    trun[7] = trun[7] & 1; /* only where its data is */
+    trun[6] = 0;
+    memset(trun + 8, 0xff, 4);
+}
+
+/* What costs a few bytes of file must not cost a hundred megabytes of memory. */
+static void empty_samples_are_not_counted_for_ever(void **state)
+{
+    (void) state;
+    enum { HEAD = 64 << 10 };
+    char path[1024];
+    assert_true(run(folder, "cp small.mp4 empty.mp4"));
+    path_of(folder, path, "empty.mp4");
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint8_t *bytes = mmap(NULL, HEAD, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(bytes != MAP_FAILED);
+    empty_first_run(bytes, HEAD);
+    munmap(bytes, HEAD);
+    fd_close(&fd);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rusage before, after;
+        struct film film;
+        getrusage(RUSAGE_SELF, &before);
+        open_film(path, &film);
+        getrusage(RUSAGE_SELF, &after);
+        _exit(after.ru_maxrss - before.ru_maxrss < 60 << 10 ? (int) film.result : 100);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), ERR_NOT_FOUND);
 }
 
 static void refusals_have_reasons(void **state)
@@ -410,6 +463,7 @@ int main(void)
         cmocka_unit_test(compare_corpus),
         cmocka_unit_test(made_films_agree),
         cmocka_unit_test(a_film_cut_in_a_fragment_ends_before_that),
+        cmocka_unit_test(empty_samples_are_not_counted_for_ever),
         cmocka_unit_test(keys_are_where_they_should_be),
         cmocka_unit_test(refusals_have_reasons),
         cmocka_unit_test(case_07_edit_lists),
