@@ -259,10 +259,8 @@ static int when(scmp_filter_ctx filter, int call, unsigned arg, uint64_t mask, u
     int failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &same);
     if (failed != 0 || number == 0)
         return failed;
-    /* Both masks used with a number are of one bit, or of all 32 of a plain value. */
-    struct scmp_arg_cmp other =
-        mask == UINT32_MAX ? (struct scmp_arg_cmp){arg, SCMP_CMP_NE, value, 0}
-                           : (struct scmp_arg_cmp){arg, SCMP_CMP_MASKED_EQ, mask, ~value & mask};
+    /* All masks used with a number are of one bit. */
+    struct scmp_arg_cmp other = {arg, SCMP_CMP_MASKED_EQ, mask, ~value & mask};
     return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((unsigned) number), call, 1, &other);
 }
 
@@ -314,7 +312,6 @@ static int only(scmp_filter_ctx filter, int call, unsigned arg, const uint64_t *
 static int add_conditional(scmp_filter_ctx filter, bool is_device)
 {
     const uint64_t exec = INSTRUMENTED ? 0 : PROT_EXEC;
-    const uint64_t whole = UINT32_MAX;
     int failed = when(filter, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD, 0);
     failed = failed != 0 ? failed : when(filter, SCMP_SYS(mmap), 2, exec, 0, exec ? EACCES : 0);
     failed = failed != 0 ? failed : when(filter, SCMP_SYS(mprotect), 2, exec, 0, exec ? EACCES : 0);
@@ -333,9 +330,8 @@ static int add_conditional(scmp_filter_ctx filter, bool is_device)
     failed =
         failed != 0 ? failed : only(filter, SCMP_SYS(prctl), 0, options, LENGTH(options), EINVAL);
     /* abort() and raise(), and nobody else's process. */
-    failed =
-        failed != 0 ? failed : when(filter, SCMP_SYS(tgkill), 0, whole, (uint64_t) getpid(), EPERM);
-    return failed;
+    const uint64_t self = (uint64_t) getpid();
+    return failed != 0 ? failed : only(filter, SCMP_SYS(tgkill), 0, &self, 1, EPERM);
 }
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t count)

@@ -252,9 +252,9 @@ static int serve(struct zygote *zygote)
         enum err kind = OK;
         if (ready == 0)
             prepare_spare(zygote);
-        if (ready > 0 && fds[1].revents != 0)
+        if (fds[1].revents != 0)
             kind = reap(zygote);
-        if (ready > 0 && kind == OK && fds[0].revents != 0)
+        if (kind == OK && fds[0].revents != 0)
             kind = answer(zygote);
         if (kind != OK)
             return kind == ERR_GONE ? 0 : 1;

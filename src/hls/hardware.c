@@ -136,11 +136,13 @@ static void on_tried(void *ctx, const struct media_device *device, const struct 
 
 static void try_next(struct hardware *hardware)
 {
-    hardware->is_waiting = hardware->next < hardware->count &&
-                           media_host_try(hardware->hls->host, hardware->names[hardware->next],
-                                          on_tried, hardware) != OK;
-    if (hardware->is_waiting)
+    hardware->is_waiting = false;
+    if (hardware->next < hardware->count &&
+        media_host_try(hardware->hls->host, hardware->names[hardware->next], on_tried, hardware) !=
+            OK) {
+        hardware->is_waiting = true;
         set_words(hardware, "the media process is being started again");
+    }
 }
 
 void hardware_start(struct hardware *hardware)

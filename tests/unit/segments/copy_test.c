@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copies, on films made by ffmpeg and mkvmerge: the cases of the engine's list that concern them. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -719,35 +718,23 @@ static void corpus_copy_is_the_source(struct whole *whole, const char *path, uin
     source_fini(&source);
 }
 
+static size_t look_at_copies(struct whole *whole, const char *path)
+{
+    size_t count = 0;
+    for (uint32_t r = 0; r < whole->plan->rendition_count; r++) {
+        if (!whole->plan->renditions[r].is_copy || whole->plan->renditions[r].kind == PLAN_IFRAMES)
+            continue;
+        corpus_copy_is_the_source(whole, path, r);
+        times_join(whole, r);
+        count++;
+    }
+    return count;
+}
+
 static void the_corpus_is_copied_exactly(void **state)
 {
-    char path[1024];
-    struct dirent *entry;
-    DIR *folder;
-    size_t count = 0;
-
     (void) state;
-    if (!corpus_path(path, sizeof path, ".") || (folder = opendir(path)) == NULL)
-        skip();
-    while ((entry = readdir(folder)) != NULL) {
-        struct whole whole;
-        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tsv") != NULL ||
-            strstr(entry->d_name, ".jsonl") != NULL)
-            continue;
-        assert_true(corpus_path(path, sizeof path, entry->d_name));
-        whole_open(&whole, path);
-        for (uint32_t r = 0; whole.result == OK && r < whole.plan->rendition_count; r++) {
-            if (whole.plan->renditions[r].is_copy &&
-                whole.plan->renditions[r].kind != PLAN_IFRAMES) {
-                corpus_copy_is_the_source(&whole, path, r);
-                times_join(&whole, r);
-                count++;
-            }
-        }
-        whole_close(&whole);
-    }
-    closedir(folder);
-    assert_true(count > 60);
+    assert_true(whole_each_of_corpus(look_at_copies) > 60);
 }
 
 int main(void)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Pictures to scrub by: each segment one I-frame, that of the source at its time, alone. */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -217,31 +216,18 @@ static void keys_are_a_second_apart(void **state)
     mem_free(many);
 }
 
+static size_t look_at_keys(struct whole *whole, const char *path)
+{
+    if (!whole_has(whole, "iframes-video-copy"))
+        return 0;
+    keys_are_packets(whole, path);
+    return 1;
+}
+
 static void the_corpus_holds_its_keys(void **state)
 {
-    char path[1024];
-    struct dirent *entry;
-    DIR *folder;
-    size_t count = 0;
-
     (void) state;
-    if (!corpus_path(path, sizeof path, ".") || (folder = opendir(path)) == NULL)
-        skip();
-    while ((entry = readdir(folder)) != NULL) {
-        struct whole whole;
-        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tsv") != NULL ||
-            strstr(entry->d_name, ".jsonl") != NULL)
-            continue;
-        assert_true(corpus_path(path, sizeof path, entry->d_name));
-        whole_open(&whole, path);
-        if (whole.result == OK && whole_has(&whole, "iframes-video-copy")) {
-            keys_are_packets(&whole, path);
-            count++;
-        }
-        whole_close(&whole);
-    }
-    closedir(folder);
-    assert_true(count > 20);
+    assert_true(whole_each_of_corpus(look_at_keys) > 20);
 }
 
 /* --- transcodes ------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "whole.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <libavformat/avformat.h>
 #include <setjmp.h>
@@ -272,4 +273,26 @@ bool corpus_path(char *out, size_t room, const char *name)
 {
     snprintf(out, room, "%s/../shared/corpus/media/%s", MATINEE_SOURCE_DIR, name);
     return access(out, R_OK) == 0;
+}
+
+size_t whole_each_of_corpus(size_t (*look)(struct whole *whole, const char *path))
+{
+    char path[1024];
+    DIR *folder = NULL;
+    size_t count = 0;
+    if (!corpus_path(path, sizeof path, ".") || (folder = opendir(path)) == NULL)
+        skip();
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        struct whole whole;
+        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tsv") != NULL ||
+            strstr(entry->d_name, ".jsonl") != NULL)
+            continue;
+        assert_true(corpus_path(path, sizeof path, entry->d_name));
+        whole_open(&whole, path);
+        if (whole.result == OK)
+            count += look(&whole, path);
+        whole_close(&whole);
+    }
+    closedir(folder);
+    return count;
 }

@@ -77,3 +77,6 @@ uint64_t bytes_hash(const void *bytes, size_t size);
 
 /* ../shared/corpus/media beside the source root; false where it is not there. */
 bool corpus_path(char *out, size_t room, const char *name);
+/* Opens each film of the corpus that can be opened, and adds up what `look` answers; skips the test where
+ * there is no corpus. */
+size_t whole_each_of_corpus(size_t (*look)(struct whole *whole, const char *path));
