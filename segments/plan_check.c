@@ -131,11 +131,12 @@ static bool is_form_of(const struct plan *plan, const struct plan_rendition *r, 
 {
     size_t length = strlen(name);
     int usual = plan_find(plan, name);
-    const char *form = r->name + length;
+    const char *form;
 
     if (usual < 0 || &plan->renditions[usual] >= r || r->kind != PLAN_AUDIO || r->is_copy ||
         strncmp(r->name, name, length) != 0)
         return false;
+    form = r->name + length;
     if (r->is_night)
         return strcmp(form, "-night") == 0;
     return strcmp(form, "-low") == 0 || strcmp(form, "-surround") == 0;

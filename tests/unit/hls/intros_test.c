@@ -18,10 +18,12 @@ enum { LATER_MS = 10000, MUCH_LATER_MS = 100000, TUNE_ITEMS = 200 };
 
 /* --- on the hub's loop --- */
 
+enum act { TICK, WANT, BAD, DIE, LIE, DONE, END_ONE };
+
 struct look {
     struct stage *stage;
     int64_t later_ms;
-    enum { TICK, WANT, BAD, DIE, LIE, DONE, END_ONE } act;
+    enum act act;
     uint32_t tune_at; /* DONE: where the tune begins, in items */
     unsigned idle, fresh, opened;
     bool is_heard, has_ended;
@@ -71,10 +73,10 @@ static void on_hub(void *arg)
     look->is_heard = fake_find_fingerprint(host) != NULL;
 }
 
-static struct look act(struct stage *stage, int act, int64_t later_ms)
+static struct look act(struct stage *stage, enum act act, int64_t later_ms)
 {
-    struct look look = {.stage = stage, .later_ms = later_ms};
-    look.act = act;
+    struct look look = {.stage = stage, .act = act, .later_ms = later_ms};
+
     loop_call(stage->hls->loop, on_hub, &look);
     return look;
 }
