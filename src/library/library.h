@@ -88,7 +88,7 @@ struct library_scan {
 };
 void library_scan_state(struct library *library, struct library_scan *out);
 void library_scan_fini(struct library_scan *scan);
-/* A walk begins soon. */
+/* A walk begins soon, behind one under way; from here on the state says that it runs. */
 void library_scan_start(struct library *library);
 /* What is under way ends; the next walk comes at its time. */
 void library_scan_stop(struct library *library);

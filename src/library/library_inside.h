@@ -48,6 +48,7 @@ struct library {
 
     /* under lock */
     pthread_mutex_t lock;
+    bool is_walk_asked;        /* and has not begun */
     struct library_scan state; /* its folders live as long as the library */
 };
 

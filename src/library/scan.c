@@ -35,20 +35,28 @@ static unsigned count_in_hand(const struct library *library)
     return count;
 }
 
+/* Under lock. */
+static void begin(struct library_scan *state)
+{
+    if (state->is_running)
+        return;
+    state->done = state->total = 0;
+    state->finished_ms = 0;
+    state->started_ms = clock_wall_ms();
+    state->is_running = true;
+}
+
 void scan_update_state(struct library *library, uint64_t looked)
 {
     unsigned in_hand = count_in_hand(library);
-    bool running = library->is_walking || in_hand > 0;
     pthread_mutex_lock(&library->lock);
     struct library_scan *state = &library->state;
-    if (running && !state->is_running) {
-        state->done = state->total = 0;
-        state->finished_ms = 0;
-        state->started_ms = clock_wall_ms();
-    }
-    if (!running && state->is_running)
+    if (library->is_walking || in_hand > 0 || library->is_walk_asked) {
+        begin(state);
+    } else if (state->is_running) {
+        state->is_running = false;
         state->finished_ms = clock_wall_ms();
-    state->is_running = running;
+    }
     state->done += looked;
     state->total = state->done + in_hand + looks_count(&library->looks);
     pthread_mutex_unlock(&library->lock);
@@ -236,6 +244,9 @@ static void walk_done(void *arg)
 static void start_walk(struct library *library)
 {
     struct walk_job *job = mem_new(struct walk_job);
+    pthread_mutex_lock(&library->lock);
+    library->is_walk_asked = false;
+    pthread_mutex_unlock(&library->lock);
     job->library = library;
     job->now_ms = clock_wall_ms();
     atomic_store(&library->is_cancelled, false);
@@ -246,7 +257,6 @@ static void start_walk(struct library *library)
         library->is_walking = false;
         library->next_walk_ms = clock_mono_ms() + QUIET_MAX_MS;
         mem_free(job);
-        return;
     }
     scan_update_state(library, 0);
 }
@@ -330,6 +340,10 @@ static void walk_now(void *arg)
 
 void library_scan_start(struct library *library)
 {
+    pthread_mutex_lock(&library->lock);
+    library->is_walk_asked = true;
+    begin(&library->state);
+    pthread_mutex_unlock(&library->lock);
     mailbox_post(loop_mailbox(library->loop), walk_now, library);
 }
 

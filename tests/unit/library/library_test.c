@@ -273,10 +273,6 @@ static void put(struct bed *bed, const char *name, const char *text)
 
 /* --- what to wait for --- */
 
-struct titles {
-    struct store_titles list;
-};
-
 static void list(struct bed *bed, struct store_titles *out)
 {
     struct store_titles_query query = {.limit = 100};
@@ -520,6 +516,21 @@ static void a_folder_that_is_not_there_is_offline(void **state)
     expect(bed, "Alien=ready");
     id_of(bed, 0, after);
     assert_string_equal(before, after);
+}
+
+static void a_walk_that_was_asked_for_runs_until_it_ends(void **state)
+{
+    char name[] = "A (1979).mkv";
+    start(*state, 0);
+    for (; name[0] < 'Z'; name[0]++) {
+        struct store_titles titles = {0};
+        wait_until(*state, is_idle, NULL);
+        list(*state, &titles);
+        assert_int_equal(titles.count, name[0] - 'A');
+        store_titles_fini(&titles);
+        put(*state, name, "film");
+        library_scan_start(((struct bed *) *state)->library);
+    }
 }
 
 static void links_lead_to_files_only(void **state)
@@ -773,6 +784,7 @@ int main(void)
         IN_BED(two_looks_at_once_at_most),
         IN_BED(a_growing_file_waits_until_it_settles),
         IN_BED(a_folder_that_is_not_there_is_offline),
+        IN_BED(a_walk_that_was_asked_for_runs_until_it_ends),
         IN_BED(links_lead_to_files_only),
         IN_BED(names_are_bytes),
         IN_BED(a_plan_of_the_file_before_is_not_lent),
