@@ -188,7 +188,7 @@ void hls_stop(struct hls **hls)
 
 struct note {
     struct hls *hls;
-    char *file;
+    char *file; /* or the playback */
     int64_t position_ms;
     bool native;
 };
@@ -304,9 +304,17 @@ enum err hls_admit(struct hls *hls, const struct hls_wish *wish, struct why *why
     return !client.is_limited || playlist_has_picture(plan, &client) ? OK : ERR_BUSY;
 }
 
+static void leave(void *arg)
+{
+    struct note *note = arg;
+    room_leave(note->hls, note->file);
+    free_note(note);
+}
+
 void hls_leave(struct hls *hls, const char *playback)
 {
     admission_leave(hls->admission, playback);
+    mailbox_post(hls->mailbox, leave, new_note(hls, playback));
 }
 
 void hls_look_beside(struct hls *hls, const char *file_id)

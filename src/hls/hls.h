@@ -138,7 +138,7 @@ struct hls_wish {
  * what it has promised to others. OK: it can play; why->text says why larger pictures are not among them, ""
  * when all are. BUSY, with the reason for a person: nothing of it could be shown now. Any thread. */
 MUST_CHECK enum err hls_admit(struct hls *hls, const struct hls_wish *wish, struct why *why);
-/* The playback is over: what was promised to it is free. Any thread. */
+/* The playback is over: what was promised to it is free, and nothing is made ahead of it. Any thread. */
 void hls_leave(struct hls *hls, const char *playback);
 
 /* Opens the room of a file and makes ready what a player asks first at `position_ms`. */

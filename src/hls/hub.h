@@ -193,6 +193,8 @@ void room_succeed(struct room *room, struct plan **plan);
 void room_plan_stored(struct hls *hls, const char *id);
 void room_warm(struct hls *hls, const char *id, int64_t position_ms, bool native);
 void room_forget(struct hls *hls, const char *id);
+/* The playback is over: nothing is made ahead of it any more. */
+void room_leave(struct hls *hls, const char *playback);
 
 /* --- job.c --- */
 struct entry *job_entry(struct room *room, uint32_t rendition, uint32_t n);

@@ -102,42 +102,52 @@ static int64_t head_start_ms(struct room *room, const struct viewer *viewer)
                     : ticks * 1000 / (int64_t) plan->renditions[viewer->rendition].timescale;
 }
 
-/* Of all viewers of converted pictures, whatever they watch: of who has the least. */
-static int64_t least_head_start_ms(struct hls *hls, int64_t now_ms)
+/* Of a room's viewers of converted pictures: of who has the least. */
+static int64_t least_of_room_ms(struct room *room, int64_t now_ms)
 {
     int64_t least = INT64_MAX;
-    struct room *room;
-    TAILQ_FOREACH(room, &hls->rooms, link)
+    bool is_awaited = is_video_awaited(room);
     for (size_t i = 0; room->state == ROOM_READY && i < room->viewer_count; i++) {
         if (!is_picture_viewer(room, &room->viewers[i], now_ms))
             continue;
-        int64_t own = is_video_awaited(room) ? 0 : head_start_ms(room, &room->viewers[i]);
+        int64_t own = is_awaited ? 0 : head_start_ms(room, &room->viewers[i]);
         least = own < least ? own : least;
     }
     return least;
 }
 
-/* Who has a good head start leaves the cores to those who have none. */
-static bool may_go_ahead(struct room *room, const struct viewer *viewer, int64_t now_ms)
+/* The same, whatever they watch. */
+static int64_t least_head_start_ms(struct hls *hls, int64_t now_ms)
+{
+    int64_t least = INT64_MAX;
+    struct room *room;
+    TAILQ_FOREACH(room, &hls->rooms, link)
+    {
+        int64_t own = least_of_room_ms(room, now_ms);
+        least = own < least ? own : least;
+    }
+    return least;
+}
+
+/* Who has a good head start leaves the cores to those who have none. `least_ms`: see above. */
+static bool may_go_ahead(struct room *room, const struct viewer *viewer, int64_t least_ms)
 {
     enum { EVEN_MS = 8000 };
-    if (!is_picture_viewer(room, viewer, now_ms))
-        return true;
-    int64_t least = least_head_start_ms(room->hls, now_ms);
-    return head_start_ms(room, viewer) - EVEN_MS <= least;
+    return head_start_ms(room, viewer) - EVEN_MS <= least_ms;
 }
 
 static void go_ahead_of_all(struct room *room, int64_t now_ms)
 {
     bool is_awaited = is_video_awaited(room);
+    int64_t least_ms = -1; /* not asked for yet: it takes a look at every viewer */
     for (size_t i = 0; i < room->viewer_count; i++) {
         const struct viewer *viewer = &room->viewers[i];
-        const struct plan_rendition *rendition = &room->film->plan->renditions[viewer->rendition];
-        if (now_ms - viewer->seen_ms >= JOB_VIEWER_MS)
+        bool is_picture = is_picture_viewer(room, viewer, now_ms);
+        if (now_ms - viewer->seen_ms >= JOB_VIEWER_MS || (is_picture && is_awaited))
             continue;
-        if (is_awaited && rendition->kind == PLAN_VIDEO && !rendition->is_copy)
-            continue;
-        if (may_go_ahead(room, viewer, now_ms))
+        if (is_picture && least_ms < 0)
+            least_ms = least_head_start_ms(room->hls, now_ms);
+        if (!is_picture || may_go_ahead(room, viewer, least_ms))
             go_ahead(room, viewer);
     }
 }

@@ -691,6 +691,18 @@ void room_forget(struct hls *hls, const char *id)
     }
 }
 
+void room_leave(struct hls *hls, const char *playback)
+{
+    struct room *room;
+    TAILQ_FOREACH(room, &hls->rooms, link)
+    for (size_t i = 0; i < room->viewer_count;) {
+        if (strcmp(room->viewers[i].playback, playback) == 0)
+            room->viewers[i] = room->viewers[--room->viewer_count];
+        else
+            i++;
+    }
+}
+
 static int64_t idle_since_ms(const struct room *room)
 {
     int64_t read_ms = atomic_load_explicit(&room->film->used_ms, memory_order_relaxed);

@@ -105,6 +105,7 @@ def test_mutations_of_good_films_take_nothing_down(tmp_path):
             assert server.process.poll() is None and server.get("/healthz").status == 200, SEED
             done += len(known)
             played += len(ready)
+            print(done, "mutations,", played, "of them could be played", flush=True)
             for path in tmp_path.iterdir():
                 path.unlink()
             server.ask("POST", "/api/v1/library/scan")
@@ -114,5 +115,4 @@ def test_mutations_of_good_films_take_nothing_down(tmp_path):
                     break
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-        print(done, "mutations,", played, "of them could be played", server.process.pid == pid)
-        assert played > 0
+        assert played > 0 and server.process.pid == pid

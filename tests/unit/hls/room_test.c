@@ -349,6 +349,24 @@ static void encoders_keep_ahead_and_give_way(void **state)
     stage_close(&third);
 }
 
+static void nothing_is_made_ahead_of_who_has_ended(void **state)
+{
+    struct stage *stage = *state;
+    struct asked viewers[2];
+    stage_ask(stage, &viewers[0], ASK_SEGMENT, "a", "video-720p", 0, "p");
+    stage_ask(stage, &viewers[1], ASK_SEGMENT, "a", "audio-1-aac", 0, "q");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 0);
+    stage_act(stage, ACT_DONE, AUDIO_AAC, 0);
+    stage_act(stage, ACT_NOTHING, VIDEO_720P, 1);
+    hls_leave(stage->hls, "p");
+    stage_act(stage, ACT_DONE, VIDEO_720P, 1);
+    stage_act(stage, ACT_DONE, AUDIO_AAC, 1);
+    stage_act(stage, ACT_NOTHING, AUDIO_AAC, 2); /* q is still there */
+    assert_false(stage_has_job(stage, VIDEO_720P, 2));
+    stage_close(&viewers[0]);
+    stage_close(&viewers[1]);
+}
+
 static void variants_of_one_segment_run_together(void **state)
 {
     struct stage *stage = *state;
@@ -623,6 +641,7 @@ int main(void)
         TEST(two_deaths_mark_it_bad),
         TEST(a_copy_that_lies_is_given_up),
         TEST(encoders_keep_ahead_and_give_way),
+        TEST(nothing_is_made_ahead_of_who_has_ended),
         TEST(variants_of_one_segment_run_together),
         TEST(who_goes_on_together_is_decoded_once),
         TEST(who_leaves_may_come_back),
