@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The rules of HLS that players and validators hold a server to, one test each, over generated
 films and the corpus. Numbers are those of our list of rules; each names where it comes from:
-A n = Apple's HLS Authoring Specification, R = RFC 8216bis, D = seen on devices. Rules about
-I-frame playlists and Dolby Vision wait for those; of subtitles, see test_subtitles.py; 11, 22, 47 are
-style, not tested."""
+A n = Apple's HLS Authoring Specification, R = RFC 8216bis, D = seen on devices. 37 to 40
+are in test_scrub.py, 34, 35 and 68 to 71 in test_subtitles.py, 45 in test_kinds.py; the README says which
+cannot be held for any film, and why (11, 22, 47, 80 among them)."""
 
 import gzip
 import os
