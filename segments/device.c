@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libavcodec/avcodec.h>
 #include <libavutil/hwcontext.h>
+#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,71 +17,88 @@
 /* What an encoder is told on the average, of what it may take at most: rates.c announces as much. */
 #define AVERAGE_PERCENT 60
 
+/* libavcodec's encoder of a kind for a codec, and the options that are its own. */
+struct form {
+    const char *encoder, *options;
+    const char *otherwise; /* options of a second try; NULL: there is none */
+};
+
 static const struct kind {
-    const char *name, *encoder;
+    const char *name;
     enum AVHWDeviceType type; /* NONE: the encoder finds its device itself */
     bool takes_surfaces;      /* pictures are copied to the device first */
-    const char *options;      /* the encoder's own */
-    const char *otherwise;    /* those of a second try; NULL: there is none */
+    struct form h264, hevc;
     const char *beside[DEVICE_MOST_NODES];
 } kinds[] = {
     {"vaapi",
-     "h264_vaapi",
      AV_HWDEVICE_TYPE_VAAPI,
      true,
-     "profile=high:async_depth=2",
-     "profile=high:async_depth=2:low_power=1",
+     {"h264_vaapi", "profile=high:async_depth=2", "profile=high:async_depth=2:low_power=1"},
+     {"hevc_vaapi", "profile=main:async_depth=2", "profile=main:async_depth=2:low_power=1"},
      {NULL}},
     {"qsv",
-     "h264_qsv",
      AV_HWDEVICE_TYPE_QSV,
      false,
-     "profile=high:async_depth=2:look_ahead=0:forced_idr=1",
-     NULL,
+     {"h264_qsv", "profile=high:async_depth=2:look_ahead=0:forced_idr=1", NULL},
+     {"hevc_qsv", "profile=main:async_depth=2:forced_idr=1", NULL},
      {NULL}},
     {"nvenc",
-     "h264_nvenc",
      AV_HWDEVICE_TYPE_CUDA,
      false,
-     "preset=p4:profile=high:rc=vbr:delay=2:forced-idr=1:no-scenecut=1",
-     NULL,
+     {"h264_nvenc", "preset=p4:profile=high:rc=vbr:delay=2:forced-idr=1:no-scenecut=1", NULL},
+     {"hevc_nvenc", "preset=p4:profile=main:rc=vbr:delay=2:forced-idr=1:no-scenecut=1", NULL},
      {"/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"}},
-    {"v4l2m2m", "h264_v4l2m2m", AV_HWDEVICE_TYPE_NONE, false, "", NULL, {"/dev"}},
-    {"fake",
-     "libx264",
+    {"v4l2m2m",
      AV_HWDEVICE_TYPE_NONE,
      false,
-     "preset=superfast:tune=zerolatency:profile=high:a53cc=0",
-     NULL,
+     {"h264_v4l2m2m", "", NULL},
+     {"hevc_v4l2m2m", "", NULL},
+     {"/dev"}},
+    {"fake",
+     AV_HWDEVICE_TYPE_NONE,
+     false,
+     {"libx264", "preset=superfast:tune=zerolatency:profile=high:a53cc=0", NULL},
+     {"libx265",
+      "preset=ultrafast:tune=zerolatency:profile=main:forced-idr=1:"
+      "x265-params=log-level=none\\:pools=none\\:frame-threads=1\\:scenecut=0",
+      NULL},
      {NULL}},
 };
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)
 
 struct device {
     const struct kind *kind;
+    bool makes_hevc; /* it was asked for */
     const char *node;
     char words[160];
     AVBufferRef *hardware; /* NULL: there is none to hold */
     int commands;          /* of the made-up one; else -1 */
 };
 
-static const struct kind *kind_of(const char *name, const char **node)
+#define HEVC_MARK "+hevc"
+
+/* "vaapi:/dev/dri/renderD128", "vaapi+hevc:/dev/dri/renderD128". */
+static const struct kind *kind_of(const char *name, const char **node, bool *with_hevc)
 {
+    const size_t mark = sizeof HEVC_MARK - 1;
     const char *colon = strchr(name, ':');
-    for (size_t i = 0; colon != NULL && i < KIND_COUNT; i++) {
-        size_t length = (size_t) (colon - name);
-        if (strlen(kinds[i].name) != length || memcmp(kinds[i].name, name, length) != 0)
-            continue;
-        *node = colon + 1;
-        return &kinds[i];
-    }
+    if (colon == NULL)
+        return NULL;
+    size_t length = (size_t) (colon - name);
+    *node = colon + 1;
+    *with_hevc = length > mark && memcmp(colon - mark, HEVC_MARK, mark) == 0;
+    length -= *with_hevc ? mark : 0;
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        if (strlen(kinds[i].name) == length && memcmp(kinds[i].name, name, length) == 0)
+            return &kinds[i];
     return NULL;
 }
 
 bool device_nodes(const char *name, const char *nodes[DEVICE_MOST_NODES + 1])
 {
     size_t count = 0;
-    const struct kind *kind = kind_of(name, &nodes[0]);
+    bool with_hevc;
+    const struct kind *kind = kind_of(name, &nodes[0], &with_hevc);
     if (kind == NULL)
         return false;
     for (count = 1; count < DEVICE_MOST_NODES && kind->beside[count - 1] != NULL; count++)
@@ -156,18 +174,20 @@ static enum err open_hardware(struct device *device, struct why *why)
 enum err device_open(const char *name, struct device **out, struct why *why)
 {
     const char *node = NULL;
-    const struct kind *kind = kind_of(name, &node);
+    bool with_hevc = false;
+    const struct kind *kind = kind_of(name, &node, &with_hevc);
     if (kind == NULL)
         return why_set(why, ERR_REFUSED, NULL, "there is no such kind of device: %s", name);
     if (access(node, R_OK | W_OK) != 0)
         return why_set(why, ERR_REFUSED, NULL, "%s is not there, or not for this user", node);
-    if (avcodec_find_encoder_by_name(kind->encoder) == NULL)
-        return why_set(why, ERR_REFUSED, NULL, "this libavcodec has no %s", kind->encoder);
+    if (avcodec_find_encoder_by_name(kind->h264.encoder) == NULL)
+        return why_set(why, ERR_REFUSED, NULL, "this libavcodec has no %s", kind->h264.encoder);
     struct device *device = mem_new(struct device);
     device->kind = kind;
+    device->makes_hevc = with_hevc;
     device->node = node;
     device->commands = -1;
-    snprintf(device->words, sizeof device->words, "%s on %s", kind->encoder, node);
+    snprintf(device->words, sizeof device->words, "%s on %s", kind->h264.encoder, node);
     if (strcmp(kind->name, "fake") == 0)
         device->commands = open(node, O_RDWR | O_CLOEXEC);
     enum err err = open_hardware(device, why);
@@ -200,6 +220,21 @@ const char *device_words(const struct device *device)
     return device->words;
 }
 
+bool device_makes_hevc(const struct device *device)
+{
+    return device->makes_hevc;
+}
+
+static const struct form *form_of(const struct device *device, enum plan_codec codec)
+{
+    return codec == CODEC_HEVC ? &device->kind->hevc : &device->kind->h264;
+}
+
+const char *device_encoder_name(const struct device *device, enum plan_codec codec)
+{
+    return form_of(device, codec)->encoder;
+}
+
 /* --- encoding --- */
 
 /* Surfaces of the device, which the encoder takes its pictures from. */
@@ -223,12 +258,23 @@ static int make_surfaces(const struct device *device, AVCodecContext *encoder)
     return code;
 }
 
+/* NV12, but x265's, which takes none. */
+static enum AVPixelFormat choose_format(const AVCodec *codec)
+{
+    const enum AVPixelFormat *format = codec->pix_fmts;
+    while (format != NULL && *format != AV_PIX_FMT_NONE && *format != AV_PIX_FMT_NV12)
+        format++;
+    return format != NULL && *format == AV_PIX_FMT_NONE && codec->pix_fmts[0] == AV_PIX_FMT_YUV420P
+               ? AV_PIX_FMT_YUV420P
+               : AV_PIX_FMT_NV12;
+}
+
 static void set_fields(const struct encode_video *settings, AVCodecContext *encoder)
 {
     enum { LONGER_THAN_A_SEGMENT = 1000 }; /* pictures; devices count them in 16 bits */
     encode_video_fields(settings, encoder);
-    encoder->pix_fmt = AV_PIX_FMT_NV12;
-    encoder->profile = FF_PROFILE_H264_HIGH;
+    encoder->pix_fmt = choose_format(encoder->codec);
+    encoder->profile = settings->codec == CODEC_HEVC ? FF_PROFILE_HEVC_MAIN : FF_PROFILE_H264_HIGH;
     encoder->gop_size = LONGER_THAN_A_SEGMENT;
     encoder->max_b_frames = 0;
     encoder->bit_rate = encoder->rc_max_rate * AVERAGE_PERCENT / 100;
@@ -239,8 +285,9 @@ static void set_fields(const struct encode_video *settings, AVCodecContext *enco
 static int try_encoder(const struct device *device, const struct encode_video *settings,
                        const char *options, AVCodecContext **out)
 {
-    const AVCodec *codec = avcodec_find_encoder_by_name(device->kind->encoder);
-    MUST(codec != NULL); /* was there when the device was opened */
+    const AVCodec *codec = avcodec_find_encoder_by_name(form_of(device, settings->codec)->encoder);
+    if (codec == NULL)
+        return AVERROR_ENCODER_NOT_FOUND;
     AVCodecContext *encoder = avcodec_alloc_context3(codec);
     AVDictionary *private = NULL;
     MUST(encoder != NULL);
@@ -266,17 +313,32 @@ static int try_encoder(const struct device *device, const struct encode_video *s
 enum err device_encoder(struct device *device, const struct encode_video *settings,
                         struct AVCodecContext **out, struct why *why)
 {
-    const struct kind *kind = device->kind;
+    const struct form *form = form_of(device, settings->codec);
     enum err err = obey(device, 0, why);
     if (err != OK)
         return err;
-    int code = try_encoder(device, settings, kind->options, out);
-    if (code < 0 && kind->otherwise != NULL)
-        code = try_encoder(device, settings, kind->otherwise, out);
+    int code = try_encoder(device, settings, form->options, out);
+    if (code < 0 && form->otherwise != NULL)
+        code = try_encoder(device, settings, form->otherwise, out);
     if (code < 0)
-        return why_set(why, ERR_REFUSED, NULL, "%s takes no pictures of %ux%u: %s", device->words,
-                       settings->width, settings->height, av_err2str(code));
+        return why_set(why, ERR_REFUSED, NULL, "%s on %s takes no pictures of %ux%u: %s",
+                       form->encoder, device->node, settings->width, settings->height,
+                       av_err2str(code));
     return OK;
+}
+
+/* NV12's colours, which stand by turns, into planes of their own. */
+static void part_colours(const AVFrame *picture, AVFrame *own)
+{
+    for (int y = 0; y < picture->height / 2; y++) {
+        const uint8_t *from = picture->data[1] + (ptrdiff_t) y * picture->linesize[1];
+        uint8_t *u = own->data[1] + (ptrdiff_t) y * own->linesize[1];
+        uint8_t *v = own->data[2] + (ptrdiff_t) y * own->linesize[2];
+        for (int x = 0; x < picture->width / 2; x++) {
+            u[x] = from[2 * x];
+            v[x] = from[2 * x + 1];
+        }
+    }
 }
 
 /* On the device, or in memory of our own: encoders may keep it. */
@@ -287,11 +349,16 @@ static int copy_picture(const AVCodecContext *encoder, const AVFrame *picture, A
         code = av_hwframe_get_buffer(encoder->hw_frames_ctx, own, 0);
         return code < 0 ? code : av_hwframe_transfer_data(own, picture, 0);
     }
-    own->format = picture->format;
+    own->format = encoder->pix_fmt;
     own->width = picture->width;
     own->height = picture->height;
     code = av_frame_get_buffer(own, 0);
-    return code < 0 ? code : av_frame_copy(own, picture);
+    if (code < 0 || encoder->pix_fmt == AV_PIX_FMT_NV12)
+        return code < 0 ? code : av_frame_copy(own, picture);
+    av_image_copy_plane(own->data[0], own->linesize[0], picture->data[0], picture->linesize[0],
+                        picture->width, picture->height);
+    part_colours(picture, own);
+    return 0;
 }
 
 enum err device_put(struct device *device, struct AVCodecContext *encoder,

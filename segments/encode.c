@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "segments/annexb.h"
 #include "segments/filter.h"
-#include "segments/init.h"
 #include "segments/transcode.h"
 
 #define CRF             "21"
@@ -72,6 +72,7 @@ struct encode_video encode_video_settings(const struct plan *plan,
         .color_matrix = track->color_matrix,
         .preset = options->preset != NULL ? options->preset : "veryfast",
         .threads = options->threads > 0 ? options->threads : DEFAULT_THREADS,
+        .codec = plan_coded(rendition),
     };
     /* HDR leaves as BT.709 (1), and so does RGB (matrix 0). */
     if (filter_is_hdr(settings.color_transfer))
@@ -105,7 +106,11 @@ void encode_video_fields(const struct encode_video *settings, AVCodecContext *en
     encoder->thread_count = (int) settings->threads;
     encoder->rc_max_rate = settings->maxrate;
     encoder->rc_buffer_size = (int) settings->bufsize;
-    encoder->level = choose_level(settings);
+    encoder->level =
+        settings->codec == CODEC_HEVC
+            ? (int) plan_hevc_level(settings->width, settings->height, settings->fps_num,
+                                    settings->fps_den, settings->maxrate)
+            : choose_level(settings);
     if (settings->crf > 0) {
         encoder->gop_size = 2; /* of 1, x264 would call the profile an intra one */
         encoder->max_b_frames = 0;
@@ -188,86 +193,17 @@ uint32_t encode_video_reorder(const struct AVCodecContext *encoder)
     return encoder->has_b_frames > 0 ? (uint32_t) encoder->has_b_frames : 0;
 }
 
-enum { NAL_SEI = 6, NAL_SPS = 7, NAL_PPS = 8, NAL_DELIMITER = 9, SEI_USER_DATA_UNREGISTERED = 5 };
-
-/* Where the bytes 0, 0 and then 0 or 1 stand first, from `at` on; size - 2 at most. */
-static size_t find_mark(const uint8_t *bytes, size_t size, size_t at)
-{
-    while (at + 3 <= size) {
-        if (bytes[at + 2] > 1)
-            at += 3;
-        else if (bytes[at] == 0 && bytes[at + 1] == 0)
-            return at;
-        else
-            at++;
-    }
-    return size;
-}
-
-/* One NAL unit out of Annex B bytes (ITU-T H.264 B.1): from *at on, which moves behind it; false at
- * the end. */
-static bool next_nal(const uint8_t *bytes, size_t size, size_t *at, struct slice *out)
-{
-    size_t begin = find_mark(bytes, size, *at);
-    while (begin < size && bytes[begin + 2] == 0)
-        begin = find_mark(bytes, size, begin + 1);
-    if (begin >= size)
-        return false;
-    begin += 3;
-    size_t end = find_mark(bytes, size, begin);
-    *at = end;
-    *out = (struct slice){(const char *) bytes + begin, end - begin};
-    return end > begin;
-}
-
-static unsigned nal_type(struct slice nal)
-{
-    return (uint8_t) nal.at[0] & 0x1f;
-}
-
-static void append_u16(struct str *out, size_t value)
-{
-    str_putc(out, (char) (value >> 8 & 0xff));
-    str_putc(out, (char) (value & 0xff));
-}
-
 enum err encode_video_config(const struct AVCodecContext *encoder, uint8_t **out, size_t *size)
 {
     struct str config = {0};
     size_t extradata_size = encoder->extradata_size > 0 ? (size_t) encoder->extradata_size : 0;
-    enum err err = init_avcc(encoder->extradata, extradata_size, &config);
+    enum err err = annexb_config(CODEC_H264, encoder->extradata, extradata_size, &config);
     if (err == OK) {
         *size = config.length;
         *out = (uint8_t *) str_take(&config);
     }
     str_fini(&config);
     return err;
-}
-
-/* Parameter sets stand in the init segment alone under `avc1` (ISO 14496-15 5.3.2). */
-static bool is_left_out(struct slice nal)
-{
-    unsigned type = nal_type(nal);
-    if (type == NAL_SEI)
-        return nal.length > 1 && nal.at[1] == SEI_USER_DATA_UNREGISTERED;
-    return type == NAL_SPS || type == NAL_PPS || type == NAL_DELIMITER;
-}
-
-enum err encode_video_append(const uint8_t *bytes, size_t size, struct str *out, uint32_t *appended)
-{
-    size_t before = out->length;
-    struct slice nal;
-    for (size_t at = 0; next_nal(bytes, size, &at, &nal);) {
-        if (is_left_out(nal))
-            continue;
-        append_u16(out, nal.length >> 16);
-        append_u16(out, nal.length & 0xffff);
-        str_append(out, nal.at, nal.length);
-    }
-    if (out->length == before || out->length - before > UINT32_MAX)
-        return ERR_BAD_MEDIA;
-    *appended = (uint32_t) (out->length - before);
-    return OK;
 }
 
 static const uint32_t aac_rates[] = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000};

@@ -21,6 +21,7 @@
 struct AVCodecContext;
 
 struct encode_video {
+    enum plan_codec codec; /* CODEC_H264; of a device CODEC_HEVC too */
     uint32_t width, height;
     uint32_t fps_num, fps_den;
     uint8_t color_primaries, color_transfer, color_matrix; /* ISO 23091-2 */
@@ -39,7 +40,7 @@ enum { ENCODE_STILL_CRF = 24, ENCODE_STILL_STEP = 6, ENCODE_STILL_LAST = 51 };
 struct encode_video encode_video_settings(const struct plan *plan,
                                           const struct plan_rendition *rendition,
                                           const struct engine_options *options);
-/* BAD_MEDIA: x264 does not take them. */
+/* Of H.264. BAD_MEDIA: x264 does not take them. */
 MUST_CHECK enum err encode_video_open(const struct encode_video *settings,
                                       struct AVCodecContext **out, struct why *why);
 /* What any encoder of them is told, all but its pixel format and what is its own. */
@@ -49,10 +50,6 @@ MUST_CHECK enum err encode_video_config(const struct AVCodecContext *encoder, ui
                                         size_t *size);
 /* Most frames that are shown after one that is coded later. */
 uint32_t encode_video_reorder(const struct AVCodecContext *encoder);
-/* Appends an access unit in Annex B form (start codes) with 4 byte lengths instead; left out are x264's
- * notes on itself, and what devices repeat of the init segment. The bytes appended. BAD_MEDIA: no start code in it. */
-MUST_CHECK enum err encode_video_append(const uint8_t *bytes, size_t size, struct str *out,
-                                        uint32_t *appended);
 
 /* The VBV rate that pictures of such a size and frame rate need, bit/s. */
 uint32_t encode_video_rate(uint32_t width, uint32_t height, uint32_t fps_num, uint32_t fps_den);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "segments/annexb.h"
 #include "segments/device.h"
 #include "segments/init.h"
 #include "segments/lib_log.h"
@@ -44,6 +45,7 @@ struct gpu {
     int socket;
     struct device *device; /* NULL: `why` */
     struct why why;
+    struct why hevc_why; /* "": HEVC of it is not wanted, or works */
     uint32_t layers, last_session;
     struct session sessions[MOST_SESSIONS];
 };
@@ -77,7 +79,8 @@ static struct session *find(struct gpu *gpu, uint32_t id)
 
 static struct encode_video settings_of(const struct wire_encode *told)
 {
-    return (struct encode_video){.width = told->width,
+    return (struct encode_video){.codec = told->is_hevc ? CODEC_HEVC : CODEC_H264,
+                                 .width = told->width,
                                  .height = told->height,
                                  .fps_num = told->fps_num,
                                  .fps_den = told->fps_den,
@@ -285,8 +288,17 @@ static void draw(AVFrame *picture, uint32_t index)
 
 struct test {
     struct session session;
+    enum plan_codec codec;
     uint32_t count, put, got;
-    struct str config; /* avcC, once there is a packet */
+    struct str config; /* avcC or hvcC, once there is a packet */
+};
+
+/* What a test encode has shown. */
+struct seen {
+    uint64_t speed;
+    uint32_t headers;
+    uint8_t flags; /* of avcC */
+    char codecs[INIT_CODECS_SIZE];
 };
 
 static enum err step_test(struct gpu *gpu, struct test *test, struct why *why)
@@ -305,19 +317,39 @@ static enum err step_test(struct gpu *gpu, struct test *test, struct why *why)
     return err == OK ? fetch_packets(session, why) : err;
 }
 
-/* Of the profile that is announced (ITU-T H.264 A.2.4), which the device may have no mind to make. */
-static enum err judge_headers(const struct test *test, const AVPacket *first, struct str *out,
-                              struct why *why)
+/* CODECS of what has such a configuration. */
+static enum err read_codecs(const struct test *test, char codecs[INIT_CODECS_SIZE], struct why *why)
 {
-    enum { PROFILE = 1, HIGH = 100 };
+    CLEANUP(str_fini) struct str init = {0};
+    const struct init_track track = {.kind = PLAN_VIDEO,
+                                     .codec = test->codec,
+                                     .config = (const uint8_t *) test->config.at,
+                                     .config_size = test->config.length,
+                                     .timescale = TRY_FPS,
+                                     .width = TRY_WIDTH,
+                                     .height = TRY_HEIGHT,
+                                     .sar_num = 1,
+                                     .sar_den = 1};
+    enum err err = init_write(&track, &init, why);
+    return err == OK ? init_codecs((const uint8_t *) init.at, init.length, codecs) : err;
+}
+
+/* Of the profile that is announced (ITU-T H.264 A.2.4, H.265 A.3.2), which the device may have no mind to
+ * make. */
+static enum err judge_headers(struct test *test, const AVPacket *first, struct why *why)
+{
     const AVCodecContext *encoder = test->session.encoder;
-    bool is_told = encoder->extradata_size > 0;
+    bool is_told = encoder->extradata_size > 0, is_hevc = test->codec == CODEC_HEVC;
     const uint8_t *bytes = is_told ? encoder->extradata : first->data;
     int size = is_told ? encoder->extradata_size : first->size;
-    if (size <= 0 || init_avcc(bytes, (size_t) size, out) != OK)
+    const char *announced = is_hevc ? "hvc1.1." : "avc1.64";
+    char codecs[INIT_CODECS_SIZE];
+    if (size <= 0 || annexb_config(test->codec, bytes, (size_t) size, &test->config) != OK ||
+        read_codecs(test, codecs, why) != OK)
         return why_set(why, ERR_REFUSED, NULL, "its headers cannot be read");
-    if ((uint8_t) out->at[PROFILE] != HIGH)
-        return why_set(why, ERR_REFUSED, NULL, "it makes no H.264 of the High profile");
+    if (strncmp(codecs, announced, strlen(announced)) != 0)
+        return why_set(why, ERR_REFUSED, NULL, "it makes no %s",
+                       is_hevc ? "HEVC of the Main profile" : "H.264 of the High profile");
     return OK;
 }
 
@@ -328,7 +360,7 @@ static enum err count_packets(struct test *test, struct why *why)
     for (; session->packet_count > 0 && err == OK; test->got++) {
         AVPacket *packet = next_packet(session);
         if (test->got == 0)
-            err = judge_headers(test, packet, &test->config, why);
+            err = judge_headers(test, packet, why);
         av_packet_free(&packet);
     }
     return err;
@@ -345,11 +377,12 @@ static uint32_t hash(const struct str *bytes)
 }
 
 /* Fills `out` with what it saw in that many pictures. */
-static enum err encode_test(struct gpu *gpu, uint32_t count, struct wire_tried *out,
-                            struct why *why)
+static enum err encode_test(struct gpu *gpu, enum plan_codec codec, uint32_t count,
+                            struct seen *out, struct why *why)
 {
-    struct test test = {.session = {.id = 1}, .count = count};
+    struct test test = {.session = {.id = 1}, .codec = codec, .count = count};
     const struct wire_encode told = {.session = 1,
+                                     .is_hevc = codec == CODEC_HEVC,
                                      .width = TRY_WIDTH,
                                      .height = TRY_HEIGHT,
                                      .fps_num = TRY_FPS,
@@ -370,23 +403,54 @@ static enum err encode_test(struct gpu *gpu, uint32_t count, struct wire_tried *
     close_session(&test.session);
     if (err == OK && test.got != count)
         err = why_set(why, ERR_REFUSED, NULL, "of %u pictures it gave %u", count, test.got);
-    out->speed = device_speed(gpu->device, (uint64_t) TRY_WIDTH * TRY_HEIGHT * count,
-                              clock_mono_us() - begun_us);
-    out->flags = test.config.length > 2 ? (uint8_t) test.config.at[2] : 0;
-    out->headers = hash(&test.config);
+    *out =
+        (struct seen){.speed = device_speed(gpu->device, (uint64_t) TRY_WIDTH * TRY_HEIGHT * count,
+                                            clock_mono_us() - begun_us),
+                      .flags = test.config.length > 2 ? (uint8_t) test.config.at[2] : 0,
+                      .headers = hash(&test.config)};
+    if (err == OK)
+        err = read_codecs(&test, out->codecs, why);
     str_fini(&test.config);
     return err;
+}
+
+/* What works of it, in words, and the CODECS of its HEVC. */
+static void try_hevc(struct gpu *gpu, uint32_t count, struct wire_tried *tried)
+{
+    struct seen seen;
+    const char *words = device_words(gpu->device);
+    const char *encoder = device_encoder_name(gpu->device, CODEC_HEVC);
+    bool works = gpu->hevc_why.text[0] == '\0' &&
+                 encode_test(gpu, CODEC_HEVC, count, &seen, &gpu->hevc_why) == OK;
+    struct why text;
+    if (!works) {
+        why_set(&text, OK, NULL, "%.120s, no %s: %.200s", words, encoder, gpu->hevc_why.text);
+        wire_text(tried->name, text.text);
+        return;
+    }
+    why_set(&text, OK, NULL, "%s and %.120s", encoder, words);
+    wire_text(tried->name, text.text);
+    wire_text(tried->hevc, seen.codecs);
+    tried->headers ^= seen.headers;
+    tried->speed = seen.speed < tried->speed ? seen.speed : tried->speed;
 }
 
 static enum err take_try(struct gpu *gpu, uint32_t count)
 {
     struct wire_message message = {.kind = WIRE_TRIED, .tried = {.layers = gpu->layers}};
+    struct wire_tried *tried = &message.tried;
+    struct seen seen;
     struct why why = gpu->why;
     if (count == 0 || count > MOST_TRIED)
         return ERR_BAD_INPUT;
-    if (gpu->device == NULL || encode_test(gpu, count, &message.tried, &why) != OK)
+    if (gpu->device == NULL || encode_test(gpu, CODEC_H264, count, &seen, &why) != OK)
         return say_unencoded(gpu, 0, &why);
-    wire_text(message.tried.name, device_words(gpu->device));
+    tried->flags = seen.flags;
+    tried->headers = seen.headers;
+    tried->speed = seen.speed;
+    wire_text(tried->name, device_words(gpu->device));
+    if (device_makes_hevc(gpu->device))
+        try_hevc(gpu, count, tried);
     return wire_send(gpu->socket, &message);
 }
 
@@ -396,14 +460,17 @@ static enum err take_try(struct gpu *gpu, uint32_t count)
 static void open_device(struct gpu *gpu, const char *name)
 {
     const char *nodes[DEVICE_MOST_NODES + 1] = {NULL};
-    struct wire_tried seen;
+    struct seen seen;
     bool is_known = device_nodes(name, nodes);
     sandbox_begin_device(nodes);
     if (!is_known)
         why_set(&gpu->why, ERR_REFUSED, NULL, "there is no such kind of device: %.200s", name);
     else if (device_open(name, &gpu->device, &gpu->why) == OK &&
-             encode_test(gpu, 2, &seen, &gpu->why) != OK)
+             encode_test(gpu, CODEC_H264, 2, &seen, &gpu->why) != OK)
         device_close(&gpu->device);
+    if (gpu->device != NULL && device_makes_hevc(gpu->device) &&
+        encode_test(gpu, CODEC_HEVC, 2, &seen, &gpu->hevc_why) != OK)
+        MUST(gpu->hevc_why.text[0] != '\0');
     gpu->layers = sandbox_enter_device(nodes);
 }
 

@@ -4,15 +4,17 @@
 #include <libavcodec/packet.h>
 #include <libavutil/frame.h>
 #include <libavutil/pixfmt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "segments/annexb.h"
 #include "segments/gpu_link.h"
 #include "segments/init.h"
 
 /* One black picture, for a device that writes its headers before the first. */
 static enum err encode_black(struct gpu_session *session, const struct encode_video *settings,
-                             struct str *avcc, struct why *why)
+                             struct str *config, struct why *why)
 {
     enum { BLACK = 16, GREY = 128 };
     AVFrame *picture = av_frame_alloc();
@@ -31,31 +33,32 @@ static enum err encode_black(struct gpu_session *session, const struct encode_vi
     if (err == OK)
         err = gpu_session_send(session, NULL, why);
     if (err == OK && gpu_session_receive(session, packet) == OK)
-        err = init_avcc(packet->data, (size_t) packet->size, avcc);
+        err = annexb_config(settings->codec, packet->data, (size_t) packet->size, config);
     av_packet_free(&packet);
     av_frame_free(&picture);
     return err;
 }
 
 static enum err ask_for_headers(const struct encode_video *settings, struct gpu_link *gpu,
-                                struct str *avcc, struct why *why)
+                                struct str *config, struct why *why)
 {
     struct gpu_session *session = NULL;
     enum err err = gpu_session_open(gpu, settings, &session, why);
     if (err != OK)
         return err;
     size_t size;
-    const uint8_t *config = gpu_session_config(session, &size);
-    err = size > 0 ? init_avcc(config, size, avcc) : encode_black(session, settings, avcc, why);
+    const uint8_t *headers = gpu_session_config(session, &size);
+    err = size > 0 ? annexb_config(settings->codec, headers, size, config)
+                   : encode_black(session, settings, config, why);
     gpu_session_close(&session);
-    return err == ERR_BAD_MEDIA || (err == OK && avcc->length == 0)
+    return err == ERR_BAD_MEDIA || (err == OK && config->length == 0)
                ? why_set(why, ERR_REFUSED, NULL, "the device's headers cannot be read")
                : err;
 }
 
-/* Of the profile that is announced, and of no higher level; the constraint flags between them differ
- * with nothing that we tell it. */
-static bool is_announced(const char *codecs, const char *announced)
+/* "avc1.64002a": of the profile that is announced, and of no higher level; the constraint flags between
+ * them differ with nothing that we tell it. */
+static bool is_announced_h264(const char *codecs, const char *announced)
 {
     enum { PROFILE_END = 7, LEVEL = 9, LENGTH = 11 };
     return strlen(codecs) == LENGTH && strlen(announced) == LENGTH &&
@@ -63,15 +66,28 @@ static bool is_announced(const char *codecs, const char *announced)
            strcmp(codecs + LEVEL, announced + LEVEL) <= 0;
 }
 
+/* "hvc1.1.6.L120.90": the same; nor do the constraint flags behind differ. */
+static bool is_announced_hevc(const char *codecs, const char *announced)
+{
+    const char *own = strstr(codecs, ".L"), *other = strstr(announced, ".L");
+    char *behind = NULL, *other_behind = NULL;
+    if (own == NULL || other == NULL || own - codecs != other - announced ||
+        strncmp(codecs, announced, (size_t) (own - codecs)) != 0)
+        return false;
+    unsigned long level = strtoul(own + 2, &behind, 10);
+    unsigned long most = strtoul(other + 2, &other_behind, 10);
+    return level <= most && strcmp(behind, other_behind) == 0;
+}
+
 static enum err write_init(const struct plan_rendition *rendition,
-                           const struct encode_video *settings, const struct str *avcc,
+                           const struct encode_video *settings, const struct str *config,
                            struct str *out, struct why *why)
 {
     char codecs[INIT_CODECS_SIZE];
     const struct init_track form = {.kind = PLAN_VIDEO,
-                                    .codec = CODEC_H264,
-                                    .config = (const uint8_t *) avcc->at,
-                                    .config_size = avcc->length,
+                                    .codec = settings->codec,
+                                    .config = (const uint8_t *) config->at,
+                                    .config_size = config->length,
                                     .timescale = rendition->timescale,
                                     .width = rendition->width,
                                     .height = rendition->height,
@@ -83,7 +99,8 @@ static enum err write_init(const struct plan_rendition *rendition,
     if (init_write(&form, out, why) != OK)
         return ERR_REFUSED;
     if (init_codecs((const uint8_t *) out->at, out->length, codecs) != OK ||
-        !is_announced(codecs, rendition->codecs))
+        !(settings->codec == CODEC_HEVC ? is_announced_hevc : is_announced_h264)(codecs,
+                                                                                 rendition->codecs))
         return why_set(why, ERR_REFUSED, NULL, "the device makes %s, where %s is announced", codecs,
                        rendition->codecs);
     return OK;
@@ -94,11 +111,11 @@ enum err gpu_init(const struct plan *plan, const struct engine_options *options,
 {
     const struct plan_rendition *rendition = &plan->renditions[output->rendition];
     const struct encode_video settings = encode_video_settings(plan, rendition, options);
-    CLEANUP(str_fini) struct str avcc = {0};
+    CLEANUP(str_fini) struct str config = {0};
     CLEANUP(str_fini) struct str init = {0};
-    enum err err = ask_for_headers(&settings, options->gpu, &avcc, &output->why);
+    enum err err = ask_for_headers(&settings, options->gpu, &config, &output->why);
     if (err == OK)
-        err = write_init(rendition, &settings, &avcc, &init, &output->why);
+        err = write_init(rendition, &settings, &config, &init, &output->why);
     if (err == OK)
         err = sink_bytes(&output->sink, init.at, init.length);
     return err == OK ? sink_flush(&output->sink) : err;

@@ -194,6 +194,7 @@ static void say_encode(struct gpu_session *session, const struct encode_video *s
 {
     const struct wire_message message = {.kind = WIRE_ENCODE,
                                          .encode = {.session = session->id,
+                                                    .is_hevc = settings->codec == CODEC_HEVC,
                                                     .width = settings->width,
                                                     .height = settings->height,
                                                     .fps_num = settings->fps_num,

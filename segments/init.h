@@ -48,6 +48,3 @@ MUST_CHECK enum err init_codecs(const uint8_t *init, size_t size, char out[INIT_
  * not told, and why. */
 MUST_CHECK enum err init_frame_size(const struct init_track *track, uint32_t *samples,
                                     struct why *why);
-
-/* avcC (ISO 14496-15 5.3.3.1) of an encoder's headers in Annex B form. BAD_MEDIA. */
-MUST_CHECK enum err init_avcc(const uint8_t *annex_b, size_t size, struct str *out);

@@ -105,8 +105,8 @@ struct plan_rendition {
                     * "audio-1-aac-low": for the road, in few bits; "audio-1-aac-surround": 5.1;
                     * "audio-1-aac-night": stereo, loud and soft brought together;
                      * "iframes-video-copy"; "pictures-2": of subtitle 2; "video-720p-burn-2":
-                     * with its pictures drawn into the film's; "video-720p-gpu": by a device
-                     * (plan_add_device) */
+                     * with its pictures drawn into the film's; "video-720p-gpu": by a device,
+                     * "video-720p-gpu-hevc": in HEVC (plan_add_device) */
     enum plan_kind kind;
     bool is_copy;
     bool is_night;
@@ -237,18 +237,30 @@ void plan_choose_keys(const int64_t *keys, size_t key_count, int64_t end, uint32
 /* --- devices that encode (decision 23) --- */
 
 #define PLAN_DEVICE_SUFFIX "-gpu"
+#define PLAN_HEVC_SUFFIX   "-gpu-hevc"
 
 struct plan_device {
+    char hevc[48];    /* CODECS of its HEVC, at whatever level; "": it makes none, or shall not */
     uint8_t flags;    /* profile_compatibility of its avcC (ISO 14496-15 5.3.3.1) */
     uint64_t speed;   /* luma samples a second that it was seen to encode */
     uint32_t headers; /* a hash of the headers that it writes: another driver may write others */
 };
 /* Adds, for each transcode of pictures that the device can make a quarter faster than it plays, the
- * same made by the device, at the end. Such plans are not stored: devices come and go. They have no
+ * same made by the device, at the end; in HEVC too where it makes that, of two thirds of the bits. Such plans are not stored: devices come and go. They have no
  * `init`: it is their segment plan_segment_count, the device's to make. */
 void plan_add_device(struct plan *plan, const struct plan_device *device);
 /* Takes them away again. */
 void plan_drop_device(struct plan *plan);
 bool plan_is_on_device(const struct plan_rendition *rendition);
-/* The same pictures, made by the device; -1: it makes none. */
+/* The same pictures, made by the device in H.264; -1: it makes none. */
 int plan_device_twin(const struct plan *plan, uint32_t rendition);
+/* The same in HEVC. */
+int plan_hevc_twin(const struct plan *plan, uint32_t rendition);
+/* What a transcode of pictures is coded in: CODEC_H264, or CODEC_HEVC. */
+enum plan_codec plan_coded(const struct plan_rendition *rendition);
+/* True of strings that may stand in plan_device.hevc. */
+bool plan_is_hevc_codecs(const char *codecs);
+/* The lowest level that allows such pictures, in the Main tier (ITU-T H.265 A.4.1, A.4.2):
+ * general_level_idc. `bitrate` in bit/s. */
+uint32_t plan_hevc_level(uint32_t width, uint32_t height, uint32_t fps_num, uint32_t fps_den,
+                         uint32_t bitrate);

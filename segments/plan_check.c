@@ -165,7 +165,9 @@ static bool is_name(const struct plan *plan, const struct plan_rendition *r)
         snprintf(name, sizeof name, "video-copy");
     else if (r->kind == PLAN_VIDEO)
         snprintf(name, sizeof name, "video-%up%s", r->height,
-                 plan_is_on_device(r) ? PLAN_DEVICE_SUFFIX : "");
+                 plan_coded(r) == CODEC_HEVC ? PLAN_HEVC_SUFFIX
+                 : plan_is_on_device(r)      ? PLAN_DEVICE_SUFFIX
+                                             : "");
     else if (r->kind == PLAN_AUDIO)
         snprintf(name, sizeof name, "audio-%u-%s", number, r->is_copy ? "copy" : "aac");
     else if (r->kind == PLAN_IFRAMES && r->is_copy)

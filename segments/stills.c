@@ -9,6 +9,7 @@
 #include <libavutil/mathematics.h>
 
 #include "base/mem.h"
+#include "segments/annexb.h"
 #include "segments/encode.h"
 #include "segments/filter.h"
 #include "segments/part.h"
@@ -237,7 +238,7 @@ static enum err write_part(const struct stills *stills, const AVPacket *packet, 
     struct part_writer part;
     part_init(&part, &output->sink, n + 1, true);
     enum err err =
-        encode_video_append(packet->data, (size_t) packet->size, &part.payload, &sample.size);
+        annexb_append(CODEC_H264, packet->data, (size_t) packet->size, &part.payload, &sample.size);
     if (err == OK) {
         part_add(&part, &sample, (uint64_t) decode);
         err = part_flush(&part);

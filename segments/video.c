@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "segments/annexb.h"
 #include "segments/burn.h"
 #include "segments/encode.h"
 #include "segments/encoder.h"
@@ -82,8 +83,8 @@ static enum err add_packet(const struct job *job, struct lane *lane, const AVPac
     if (packet->size <= 0 || slot >= job->end || packet->pts < 0 ||
         packet->pts >= job->end - job->first || (is_first && !sample.is_sync))
         return encoder_blame(lane->encoder, &lane->output->why);
-    if (encode_video_append(packet->data, (size_t) packet->size, &lane->part.payload,
-                            &sample.size) != OK)
+    if (annexb_append(plan_coded(rendition), packet->data, (size_t) packet->size,
+                      &lane->part.payload, &sample.size) != OK)
         return encoder_blame(lane->encoder, &lane->output->why);
     sample.duration = (uint32_t) (plan_frame_to_ticks(plan, slot + 1) - decode);
     sample.composition = (int32_t) (shown - decode + rendition->delay);

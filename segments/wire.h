@@ -15,7 +15,7 @@
 #include "base/why.h"
 
 /* Goes up with every change of the table: both programs must be of one build. */
-#define WIRE_VERSION 7
+#define WIRE_VERSION 8
 
 enum {
     WIRE_FD = 3, /* where a media process finds its socket */
@@ -107,15 +107,15 @@ struct wire_piece {
     /* A real test encode; TRIED, or UNENCODED of session 0. */                                        \
     M(TRY, try, WIRE_TO_GPU, 0, 0, WIRE_F(u32, frames))                                                \
     /* `flags`: the constraint flags in its headers; `headers`: a hash of them; `speed`: luma */       \
-    /* samples a second; `name`: what encodes, and where. */                                           \
+    /* samples a second; `name`: what encodes, and where; `hevc`: CODECS of its HEVC, or "". */        \
     M(TRIED, tried, WIRE_FROM_GPU, 0, 0,                                                               \
       WIRE_F(u32, layers) WIRE_F(u32, flags) WIRE_F(u32, headers) WIRE_F(u64, speed)                   \
-          WIRE_F(text, name))                                                                          \
+          WIRE_F(text, name) WIRE_F(text, hevc))                                                       \
     /* An encoder, for a segment; READY or UNENCODED. Sessions count from 1 and rise. */               \
     M(ENCODE, encode, WIRE_TO_GPU, 0, 0,                                                               \
-      WIRE_F(u32, session) WIRE_F(u32, width) WIRE_F(u32, height) WIRE_F(u32, fps_num)                 \
-          WIRE_F(u32, fps_den) WIRE_F(u32, primaries) WIRE_F(u32, transfer) WIRE_F(u32, matrix)        \
-              WIRE_F(u32, maxrate) WIRE_F(u32, bufsize))                                               \
+      WIRE_F(u32, session) WIRE_F(flag, is_hevc) WIRE_F(u32, width) WIRE_F(u32, height)                \
+          WIRE_F(u32, fps_num) WIRE_F(u32, fps_den) WIRE_F(u32, primaries) WIRE_F(u32, transfer)       \
+              WIRE_F(u32, matrix) WIRE_F(u32, maxrate) WIRE_F(u32, bufsize))                           \
     /* Its memory comes along, GPU_SLOTS of `slot_bytes`; the first holds the headers. */              \
     M(READY, ready, WIRE_FROM_GPU, 1, 1,                                                               \
       WIRE_F(u32, session) WIRE_F(u32, slot_bytes) WIRE_F(u32, config_bytes))                          \

@@ -496,10 +496,13 @@ static bool is_loopback(const char *listen)
 /* "vaapi:/dev/dri/renderD128,qsv:/dev/dri/renderD128": which kinds there are is known to who opens them. */
 static bool is_hardware(const char *text)
 {
-    if (strcmp(text, "auto") == 0 || strcmp(text, "off") == 0)
+    const char *hevc = "+hevc";
+    if (strcmp(text, "auto") == 0 || strcmp(text, "auto+hevc") == 0 || strcmp(text, "off") == 0)
         return true;
     for (;;) {
         size_t kind = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
+        if (kind > 0 && strncmp(text + kind, hevc, strlen(hevc)) == 0)
+            kind += strlen(hevc);
         if (kind == 0 || text[kind] != ':' || text[kind + 1] != '/')
             return false;
         text += kind + strcspn(text + kind, ",");
@@ -527,8 +530,8 @@ enum err config_check(const struct config *config, struct why *why)
     if (!is_hardware(config->media.hardware))
         return why_set(
             why, ERR_BAD_INPUT, "media.hardware",
-            "media.hardware is \"%s\": it is auto, off, or devices with commas between, as "
-            "vaapi:/dev/dri/renderD128",
+            "media.hardware is \"%s\": it is auto, auto+hevc, off, or devices with commas between, "
+            "as vaapi:/dev/dri/renderD128 or vaapi+hevc:/dev/dri/renderD128",
             config->media.hardware);
     return OK;
 }

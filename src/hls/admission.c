@@ -302,9 +302,11 @@ static unsigned count_others(const struct admission *admission, const struct pro
     return count;
 }
 
-/* What is made by a device is not also made by x264. */
+/* What is made by a device is not also made by x264; in HEVC it costs what it costs in H.264. */
 static bool is_made(const struct admission_viewer *viewer, uint32_t rendition)
 {
+    if (plan_coded(&viewer->plan->renditions[rendition]) == CODEC_HEVC)
+        return false;
     bool is_on_device = plan_is_on_device(&viewer->plan->renditions[rendition]);
     if (viewer->is_device_off)
         return !is_on_device;

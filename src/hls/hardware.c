@@ -49,7 +49,7 @@ static void add(struct hardware *hardware, const char *name, size_t length)
         hardware->names[hardware->count++] = mem_strndup(name, length);
 }
 
-static void find_devices(struct hardware *hardware)
+static void find_devices(struct hardware *hardware, const char *mark)
 {
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
         glob_t found;
@@ -57,7 +57,7 @@ static void find_devices(struct hardware *hardware)
             continue;
         for (size_t n = 0; n < found.gl_pathc; n++) {
             CLEANUP(str_fini) struct str name = {0};
-            str_printf(&name, "%s:%s", usual[i].kind, found.gl_pathv[n]);
+            str_printf(&name, "%s%s:%s", usual[i].kind, mark, found.gl_pathv[n]);
             add(hardware, str_text(&name), name.length);
         }
         globfree(&found);
@@ -75,8 +75,8 @@ struct hardware *hardware_new(struct hls *hls, const char *setting)
         return hardware;
     }
     str_puts(&hardware->words, "not tried yet");
-    if (strcmp(setting, "auto") == 0) {
-        find_devices(hardware);
+    if (strcmp(setting, "auto") == 0 || strcmp(setting, "auto+hevc") == 0) {
+        find_devices(hardware, setting + strlen("auto"));
         return hardware;
     }
     for (const char *at = setting; *at != '\0';) {

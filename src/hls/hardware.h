@@ -13,7 +13,7 @@
 struct hls;
 struct hardware;
 
-/* `setting`: auto, off, or devices in the order to be tried, as segments/device.h names them, with commas
+/* `setting`: auto, auto+hevc, off, or devices in the order to be tried, as segments/device.h names them, with commas
  * between. NULL: off. Any thread. */
 struct hardware *hardware_new(struct hls *hls, const char *setting);
 /* NULL is accepted. After the last call. */

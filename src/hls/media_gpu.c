@@ -154,6 +154,8 @@ static void on_message(void *ctx, struct wire_message *message)
     snprintf(device.words, sizeof device.words, "%.150s", told->name);
     device.plan = (struct plan_device){
         .flags = (uint8_t) told->flags, .speed = told->speed, .headers = told->headers};
+    if (plan_is_hevc_codecs(told->hevc))
+        snprintf(device.plan.hevc, sizeof device.plan.hevc, "%.47s", told->hevc);
     finish_try(gpu, &device, NULL);
 }
 

@@ -59,6 +59,10 @@ void playlist_caps(struct slice words, struct playlist_client *client);
  * there: 51 is H.264's 5.1, 153 HEVC's; 0: none in it. */
 uint32_t playlist_level(const char *codec);
 
+/* Whether the client plays HEVC of this rendition's level, 8 bits deep. */
+bool playlist_plays_hevc(const struct playlist_client *client,
+                         const struct plan_rendition *rendition);
+
 /* Whether the client is offered this copy; REFUSED: in words why not, "it" being what is copied. */
 MUST_CHECK enum err playlist_judge_copy(const struct playlist_client *client,
                                         const struct plan *plan, uint32_t rendition,

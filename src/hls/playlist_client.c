@@ -210,6 +210,14 @@ enum err playlist_judge_copy(const struct playlist_client *client, const struct 
     return OK;
 }
 
+bool playlist_plays_hevc(const struct playlist_client *client,
+                         const struct plan_rendition *rendition)
+{
+    uint32_t most = client->levels[CAP_BIT_HEVC];
+    return (client->caps & CAP_HEVC) != 0 &&
+           (most == 0 || playlist_level(rendition->codecs) <= most);
+}
+
 static int find_form(const struct plan *plan, uint32_t track, bool is_copy)
 {
     for (uint32_t i = 0; i < plan->rendition_count; i++)

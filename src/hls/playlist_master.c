@@ -57,14 +57,19 @@ struct master {
     struct str beside_names[BESIDE_MOST]; /* unique among those and subtitles */
 };
 
-/* Transcodes are H.264 and AAC, which every client plays, as far as the machine can make them. */
+/* Transcodes are H.264 and AAC, which every client plays, as far as the machine can make them; a device
+ * may make HEVC too. */
 static bool can_play(const struct master *master, uint32_t index)
 {
     const struct plan_rendition *rendition = &master->plan->renditions[index];
+    const struct playlist_client *client = master->client;
     struct why why;
+    if (rendition->kind == PLAN_VIDEO && plan_coded(rendition) == CODEC_HEVC &&
+        !playlist_plays_hevc(client, rendition))
+        return false;
     if (!rendition->is_copy)
-        return rendition->kind != PLAN_VIDEO || !master->client->is_limited ||
-               (uint64_t) rendition->width * rendition->height <= master->client->most_pixels;
+        return rendition->kind != PLAN_VIDEO || !client->is_limited ||
+               (uint64_t) rendition->width * rendition->height <= client->most_pixels;
     return playlist_judge_copy(master->client, master->plan, index, &why) == OK;
 }
 
@@ -251,17 +256,25 @@ static bool fits_screen(const struct master *master, const struct plan_rendition
 }
 
 /* Who makes a picture; in the order in which they are offered. */
-enum maker { MAKER_SOURCE, MAKER_DEVICE, MAKER_X264, MAKER_COUNT };
+enum maker { MAKER_SOURCE, MAKER_DEVICE_HEVC, MAKER_DEVICE, MAKER_X264, MAKER_COUNT };
 
 static enum maker maker_of(const struct plan_rendition *rendition)
 {
     if (rendition->is_copy)
         return MAKER_SOURCE;
+    if (plan_coded(rendition) == CODEC_HEVC)
+        return MAKER_DEVICE_HEVC;
     return plan_is_on_device(rendition) ? MAKER_DEVICE : MAKER_X264;
 }
 
-/* Decision 23: what a device makes is offered in place of the same of x264; native players, which load
- * no playlist a second time, hear of both. */
+static bool is_had_in_hevc(const struct master *master, uint32_t index)
+{
+    int twin = plan_hevc_twin(master->plan, index);
+    return twin >= 0 && can_play(master, (uint32_t) twin);
+}
+
+/* Decision 23: what a device makes is offered in place of the same of x264, and in HEVC alone to who
+ * plays that; native players, which load no playlist a second time, hear of all. */
 static bool is_offered(const struct master *master, uint32_t index)
 {
     const struct plan_rendition *rendition = &master->plan->renditions[index];
@@ -269,7 +282,7 @@ static bool is_offered(const struct master *master, uint32_t index)
     if (rendition->kind != PLAN_VIDEO || plan_burnt(rendition) != master->client->burn)
         return false;
     if (plan_is_on_device(rendition))
-        return has_device;
+        return has_device && (master->client->is_native || !is_had_in_hevc(master, index));
     return master->client->is_native || !has_device || plan_device_twin(master->plan, index) < 0;
 }
 

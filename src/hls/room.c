@@ -625,11 +625,12 @@ void room_plan_stored(struct hls *hls, const char *id)
         retire(room); /* who asks next opens it anew */
 }
 
-/* Who is offered what a device makes is not offered the same of x264. */
+/* Who is offered what a device makes is not offered the same of x264. Not everybody plays HEVC. */
 static bool is_offered(const struct film *film, uint32_t rendition)
 {
     const struct plan_rendition *r = &film->plan->renditions[rendition];
-    if (plan_is_subtitle(r->kind) || r->kind == PLAN_IFRAMES || plan_burnt(r) > 0)
+    if (plan_is_subtitle(r->kind) || r->kind == PLAN_IFRAMES || plan_burnt(r) > 0 ||
+        plan_coded(r) == CODEC_HEVC)
         return false;
     return film_has_device(film) ? plan_device_twin(film->plan, rendition) < 0
                                  : !plan_is_on_device(r);

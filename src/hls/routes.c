@@ -124,12 +124,17 @@ static bool read_number(struct slice name, const char *suffix, uint32_t *out)
     return true;
 }
 
+static bool ends_with(struct slice text, struct slice suffix)
+{
+    return text.length > suffix.length &&
+           memcmp(text.at + text.length - suffix.length, suffix.at, suffix.length) == 0;
+}
+
 /* Its init segment is made as its segments are (plan_add_device). */
 static bool is_on_device(struct slice rendition)
 {
-    const struct slice suffix = SLICE(PLAN_DEVICE_SUFFIX);
-    return rendition.length > suffix.length &&
-           memcmp(rendition.at + rendition.length - suffix.length, suffix.at, suffix.length) == 0;
+    return ends_with(rendition, SLICE(PLAN_DEVICE_SUFFIX)) ||
+           ends_with(rendition, SLICE(PLAN_HEVC_SUFFIX));
 }
 
 void hls_serve_media(struct request *request, void *hls)

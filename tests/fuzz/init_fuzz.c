@@ -5,7 +5,9 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "segments/annexb.h"
 #include "segments/init.h"
+#include "segments/nal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -39,6 +41,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (init_frame_size(&track, &samples, &why) == OK)
         MUST(samples > 0);
     (void) !init_codecs(bytes, size, codecs);
-    (void) !init_avcc(bytes, size, &config);
+    for (enum plan_codec codec = CODEC_H264; codec <= CODEC_HEVC; codec++) {
+        struct nal_config back;
+        uint32_t appended;
+        if (annexb_config(codec, bytes, size, &config) == OK)
+            MUST(nal_config_read(codec, (const uint8_t *) config.at, config.length, &back) == OK);
+        str_clear(&config);
+        if (annexb_append(codec, bytes, size, &config, &appended) == OK)
+            MUST(appended == config.length);
+        str_clear(&config);
+    }
     return 0;
 }

@@ -5,12 +5,14 @@ in its file is what it does (segments/device.h)."""
 import http.client
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import time
 
 import pytest
 
+import codecs_of_init
 import films
 import hls
 from server import FULL, SLOW, Server
@@ -18,6 +20,7 @@ from test_play import check_rendition, check_transcoded_video
 from viewer import Film
 
 CUT = 0
+LEVEL = re.compile(r"(?<=\.L)(\d+)")
 FILM = "plain.mp4"
 TWO = "faststart.mp4"
 
@@ -25,14 +28,14 @@ TWO = "faststart.mp4"
 class Device:
     """A server over two films, with the made-up device."""
 
-    def __init__(self, command="", **settings):
+    def __init__(self, command="", kind="fake", **settings):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="matinee-device-"))
         self.node = self.folder / "device"
         self.do(command)
         for name in (FILM, TWO):
             os.symlink(films.make(name), self.folder / name)
         self.server = Server(self.folder, settings={
-            "media.hardware": f"fake:{self.node}", "media.hang_ms": 10000 * SLOW, **settings})
+            "media.hardware": f"{kind}:{self.node}", "media.hang_ms": 10000 * SLOW, **settings})
 
     def do(self, command):
         """From the next picture on."""
@@ -79,14 +82,17 @@ def status_of(device, path):
         return CUT
 
 
-def test_a_film_plays_whole_on_the_device(tmp_path):
-    with Device() as device:
-        assert "libx264 on " in device.words()
+@pytest.mark.parametrize("kind, name, words", [
+    ("fake", "video-360p-gpu", "libx264 on "),
+    ("fake+hevc", "video-360p-gpu-hevc", "libx265 and libx264 on ")])
+def test_a_film_plays_whole_on_the_device(tmp_path, kind, name, words):
+    with Device(kind=kind) as device:
+        assert words in device.words()
         film = Film(device.server, FILM)
-        assert videos(film) == ["video-copy", "video-360p-gpu"]
-        source, uri = films.make(FILM), film.uris()["video-360p-gpu"]
+        assert videos(film) == ["video-copy", name]
+        source, uri = films.make(FILM), film.uris()[name]
         if FULL:  # in any order, by several at once
-            playlist, _, segments, path = check_rendition(film, "video-360p-gpu", uri, tmp_path, source)
+            playlist, init, segments, path = check_rendition(film, name, uri, tmp_path, source)
         else:
             playlist = film.playlist(uri)
             init = hls.Init(film.fetch(uri, playlist.map))
@@ -98,6 +104,11 @@ def test_a_film_plays_whole_on_the_device(tmp_path):
         for segment, announced in zip(segments, playlist.segments):
             if announced.duration * 2 >= playlist.target:
                 assert len(segment) * 8 <= most * announced.duration
+        [said] = {v.attrs["CODECS"].split(",")[0] for v in film.master.variants if v.uri == uri}
+        if name.endswith("hevc"):  # at most the level that is announced, and else the same
+            made = codecs_of_init.Entry(init).codec
+            assert LEVEL.sub("", made) == LEVEL.sub("", said), (made, said)
+            assert int(LEVEL.search(made)[1]) <= int(LEVEL.search(said)[1]), (made, said)
         assert device.said("hardware.fail") == 0
         assert any("gpu" in line for line in device.server.pids().values())
 
@@ -114,6 +125,15 @@ def test_headers_that_stand_in_the_first_picture_alone(tmp_path):
         path = hls.joined(init.data, segments, tmp_path)
         check_transcoded_video(film, path, playlist, films.make(FILM))
         assert device.said("hardware.fail") == 0
+
+
+def test_who_plays_no_hevc_gets_h264_of_the_device():
+    with Device(kind="fake+hevc") as device:
+        film = Film(device.server, FILM)
+        answer = device.server.get(f"{film.base}master.m3u8?client=mse&caps=h264,aac")
+        uris = {v.uri.split("/")[0] for v in hls.MasterPlaylist(answer.text).variants}
+        assert "video-360p-gpu" in uris and not any("hevc" in uri for uri in uris)
+        assert device.server.get(path_of(film, "video-360p-gpu-hevc", 1)).status == 200
 
 
 def test_native_players_hear_of_both():

@@ -143,7 +143,12 @@ static void hardware_is_named_by_kind_and_node(void **state)
         enum err kind;
     } said[] = {{"auto", OK},
                 {"off", OK},
+                {"auto+hevc", OK},
                 {"vaapi:/dev/dri/renderD128", OK},
+                {"vaapi+hevc:/dev/dri/renderD128,qsv:/dev/dri/renderD128", OK},
+                {"auto+av1", ERR_BAD_INPUT},
+                {"vaapi+av1:/dev/dri/renderD128", ERR_BAD_INPUT},
+                {"+hevc:/dev/dri/renderD128", ERR_BAD_INPUT},
                 {"nvenc:/dev/nvidia0,v4l2m2m:/dev/video11", OK},
                 {"", ERR_BAD_INPUT},
                 {"on", ERR_BAD_INPUT},

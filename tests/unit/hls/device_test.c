@@ -15,6 +15,11 @@
 static const struct film_device device = {
     .name = "fake:x", .words = "h264_fake on x", .plan = {.flags = 0x0c, .speed = 1000000000}};
 
+static const struct film_device both = {
+    .name = "fake+hevc:x",
+    .words = "hevc_fake and h264_fake on x",
+    .plan = {.flags = 0x0c, .speed = 1000000000, .hevc = "hvc1.1.6.L60.90"}};
+
 /* --- plans and films --- */
 
 static void a_plan_takes_a_device_and_lets_go_of_it(void **state)
@@ -45,6 +50,74 @@ static void a_plan_takes_a_device_and_lets_go_of_it(void **state)
     plan_drop_device(again);
     assert_int_equal(again->rendition_count, count);
     assert_int_equal(plan_device_twin(again, 1), -1);
+}
+
+/* Which pictures it makes is said once for both; HEVC takes two thirds of the bits. */
+static void a_device_may_make_hevc_too(void **state)
+{
+    (void) state;
+    CLEANUP(plan_free) struct plan *plan = fixture_ladder_plan();
+    CLEANUP(plan_free) struct plan *again = NULL;
+    CLEANUP(mem_free_at) uint8_t *bytes = NULL;
+    struct why why = {0};
+    size_t size = 0;
+    uint32_t count = plan->rendition_count;
+    plan_add_device(plan, &both.plan);
+    plan_add_device(plan, &both.plan);
+    assert_int_equal(plan->rendition_count, count + 4);
+    int hevc = plan_find(plan, "video-720p-gpu-hevc");
+    assert_true(hevc >= 0);
+    const struct plan_rendition *r = &plan->renditions[hevc];
+    assert_string_equal(r->codecs, "hvc1.1.6.L93.90");
+    assert_int_equal(plan_coded(r), CODEC_HEVC);
+    assert_true(plan_is_on_device(r));
+    assert_int_equal(plan_coded(&plan->renditions[count]), CODEC_H264);
+    assert_int_equal(r->bitrate / 2, plan->renditions[VIDEO_720P].bitrate / 3);
+    assert_true(r->bandwidth < plan->renditions[VIDEO_720P].bandwidth);
+    assert_int_equal(plan_hevc_twin(plan, VIDEO_720P), hevc);
+    assert_int_equal(plan_hevc_twin(plan, (uint32_t) plan_find(plan, "video-720p-gpu")), hevc);
+    assert_int_equal(plan_hevc_twin(plan, (uint32_t) hevc), -1);
+    plan_write(plan, &bytes, &size);
+    assert_int_equal(plan_read(bytes, size, &again, &why), OK);
+    plan_drop_device(again);
+    assert_int_equal(again->rendition_count, count);
+}
+
+static void a_device_says_nothing_else_of_hevc(void **state)
+{
+    (void) state;
+    static const char *const lies[] = {"",
+                                       "hvc1",
+                                       "hvc1.1.6.H93.90",
+                                       "hvc1.1.6.L.90",
+                                       "avc1.640028",
+                                       "hvc1.1.6.L93\"",
+                                       "hvc1.1.6.L93\n#EXT"};
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        CLEANUP(plan_free) struct plan *plan = fixture_ladder_plan();
+        struct plan_device lying = device.plan;
+        snprintf(lying.hevc, sizeof lying.hevc, "%s", lies[i]);
+        assert_false(plan_is_hevc_codecs(lies[i]));
+        plan_add_device(plan, &lying);
+        assert_int_equal(plan_find(plan, "video-720p-gpu-hevc"), -1);
+        assert_true(plan_find(plan, "video-720p-gpu") >= 0);
+    }
+}
+
+/* ITU-T H.265 tables A.8 and A.9. */
+static void levels_of_hevc_follow_from_size_and_rate(void **state)
+{
+    (void) state;
+    assert_int_equal(plan_hevc_level(640, 360, 24, 1, 500000), 63);
+    assert_int_equal(plan_hevc_level(1280, 720, 25, 1, 2000000), 93);
+    assert_int_equal(plan_hevc_level(1280, 720, 50, 1, 3000000), 120);
+    assert_int_equal(plan_hevc_level(1920, 1080, 24000, 1001, 4000000), 120);
+    assert_int_equal(plan_hevc_level(1920, 1080, 60, 1, 4000000), 123);
+    assert_int_equal(plan_hevc_level(1920, 1080, 24, 1, 15000000), 123);
+    assert_int_equal(plan_hevc_level(3840, 2160, 24, 1, 12000000), 150);
+    assert_int_equal(plan_hevc_level(3840, 2160, 60, 1, 12000000), 153);
+    assert_int_equal(plan_hevc_level(3000, 100, 24, 1, 500000), 120); /* too wide for less */
+    assert_int_equal(plan_hevc_level(16000, 9000, 60, 1, 1), 186);
 }
 
 /* A quarter faster than it plays: 1280x720 at 25 frames are 23 million samples a second. */
@@ -110,18 +183,23 @@ static void its_renditions_have_versions_of_their_own(void **state)
 }
 
 /* The names of all variants of pictures, with blanks between. */
-static void variants_of(struct film *film, bool is_native, struct str *out)
+static void variants_for(struct film *film, const struct playlist_client *client, struct str *out)
 {
-    const struct playlist_client client = {
-        .is_native = is_native, .caps = CAP_H264 | CAP_AAC, .playback = ""};
     CLEANUP(str_fini) struct str text = {0};
     str_clear(out);
-    assert_true(playlist_master(film, &client, &text));
+    assert_true(playlist_master(film, client, &text));
     for (const char *at = str_text(&text); (at = strstr(at, "\nvideo-")) != NULL;) {
         size_t length = strcspn(++at, "/");
         str_append(out, at, length);
         str_putc(out, ' ');
     }
+}
+
+static void variants_of(struct film *film, bool is_native, struct str *out)
+{
+    const struct playlist_client client = {
+        .is_native = is_native, .caps = CAP_H264 | CAP_AAC, .playback = ""};
+    variants_for(film, &client, out);
 }
 
 /* A media process could write anything into a plan. */
@@ -155,6 +233,32 @@ static void it_is_offered_in_place_of_x264(void **state)
     variants_of(film, false, &names);
     assert_string_equal(str_text(&names), "video-copy video-720p video-360p ");
     variants_of(film, true, &names);
+    assert_string_equal(str_text(&names), "video-copy video-720p video-360p ");
+    film_unref(&film);
+}
+
+static void hevc_is_for_who_plays_it(void **state)
+{
+    (void) state;
+    struct film *film = film_with(&both);
+    struct playlist_client client = {.caps = CAP_H264 | CAP_AAC, .playback = ""};
+    CLEANUP(str_fini) struct str names = {0};
+    variants_for(film, &client, &names);
+    assert_string_equal(str_text(&names), "video-copy video-720p-gpu video-360p-gpu ");
+    client.caps |= CAP_HEVC;
+    variants_for(film, &client, &names);
+    assert_string_equal(str_text(&names), "video-copy video-720p-gpu-hevc video-360p-gpu-hevc ");
+    client.levels[CAP_BIT_HEVC] = 90; /* less than 720p of it */
+    variants_for(film, &client, &names);
+    assert_string_equal(str_text(&names), "video-copy video-360p-gpu-hevc video-720p-gpu ");
+    client.levels[CAP_BIT_HEVC] = 0;
+    client.is_native = true;
+    variants_for(film, &client, &names);
+    assert_string_equal(str_text(&names),
+                        "video-copy video-720p-gpu-hevc video-360p-gpu-hevc video-720p-gpu "
+                        "video-360p-gpu video-720p video-360p ");
+    atomic_store(&film->is_device_off, true);
+    variants_for(film, &client, &names);
     assert_string_equal(str_text(&names), "video-copy video-720p video-360p ");
     film_unref(&film);
 }
@@ -401,6 +505,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_takes_a_device_and_lets_go_of_it),
+        cmocka_unit_test(a_device_may_make_hevc_too),
+        cmocka_unit_test(a_device_says_nothing_else_of_hevc),
+        cmocka_unit_test(levels_of_hevc_follow_from_size_and_rate),
+        cmocka_unit_test(hevc_is_for_who_plays_it),
         cmocka_unit_test(what_is_too_much_for_a_device_is_not_its),
         cmocka_unit_test(its_renditions_have_versions_of_their_own),
         cmocka_unit_test(who_claims_a_device_has_none),

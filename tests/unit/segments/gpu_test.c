@@ -149,6 +149,20 @@ static void a_device_that_works_says_what_it_is(void **state)
     assert_int_equal(status_of(stage), 0);
 }
 
+static void hevc_is_made_where_it_is_wanted(void **state)
+{
+    struct stage *stage = *state;
+    struct wire_message answer, again;
+    start(stage, "fake+hevc");
+    try_it(stage, &answer);
+    assert_int_equal(answer.kind, WIRE_TRIED);
+    assert_non_null(strstr(answer.tried.name, "libx265 and libx264 on /tmp/matinee-device-"));
+    assert_true(plan_is_hevc_codecs(answer.tried.hevc));
+    assert_true(strncmp(answer.tried.hevc, "hvc1.1.", 7) == 0);
+    try_it(stage, &again); /* the headers are the same each time */
+    assert_int_equal(again.tried.headers, answer.tried.headers);
+}
+
 static void assert_untried(struct stage *stage, const char *words)
 {
     struct wire_message answer;
@@ -213,7 +227,7 @@ static AVFrame *draw(int index)
 
 static void connect_link(struct stage *stage)
 {
-    start(stage, "fake");
+    start(stage, "fake+hevc");
     stage->link = gpu_link_new(&stage->socket);
 }
 
@@ -250,9 +264,10 @@ static int mean(const AVFrame *frame, int plane)
     return (int) (sum / (width * height));
 }
 
-static void check_pictures(const struct made *made, const uint8_t *config, size_t size)
+static void check_pictures(const struct made *made, enum AVCodecID codec, const uint8_t *config,
+                           size_t size)
 {
-    AVCodecContext *decoder = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
+    AVCodecContext *decoder = avcodec_alloc_context3(avcodec_find_decoder(codec));
     AVFrame *frame = av_frame_alloc();
     int shown = 0;
     decoder->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
@@ -291,12 +306,14 @@ static void pictures_go_there_and_come_back(void **state)
 {
     struct stage *stage = *state;
     connect_link(stage);
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < 4; round++) {
         struct gpu_session *session = NULL;
+        struct encode_video wanted = settings;
+        wanted.codec = round % 2 == 0 ? CODEC_H264 : CODEC_HEVC;
         struct made made = {.count = 0};
         struct why why = {0};
         size_t size;
-        assert_int_equal(gpu_session_open(stage->link, &settings, &session, &why), OK);
+        assert_int_equal(gpu_session_open(stage->link, &wanted, &session, &why), OK);
         const uint8_t *config = gpu_session_config(session, &size);
         assert_true(size > 8);
         assert_int_equal(encode(session, FRAMES, &made, &why), OK);
@@ -305,7 +322,7 @@ static void pictures_go_there_and_come_back(void **state)
             assert_int_equal(made.packets[i]->pts, i);
             assert_int_equal((made.packets[i]->flags & AV_PKT_FLAG_KEY) != 0, i == 0);
         }
-        check_pictures(&made, config, size);
+        check_pictures(&made, round % 2 == 0 ? AV_CODEC_ID_H264 : AV_CODEC_ID_HEVC, config, size);
         made_fini(&made);
         gpu_session_close(&session);
     }
@@ -332,8 +349,8 @@ static void sessions_do_not_mix(void **state)
     fetch(one, &first);
     fetch(two, &second);
     const uint8_t *config = gpu_session_config(one, &size);
-    check_pictures(&first, config, size);
-    check_pictures(&second, config, size);
+    check_pictures(&first, AV_CODEC_ID_H264, config, size);
+    check_pictures(&second, AV_CODEC_ID_H264, config, size);
     made_fini(&first);
     made_fini(&second);
     gpu_session_close(&one);
@@ -462,13 +479,13 @@ static void impossible_pictures_are_refused(void **state)
 {
     struct stage *stage = *state;
     static const struct wire_encode wishes[] = {
-        {1, 1u << 31, 2, 25, 1, 1, 1, 1, 800000, 800000},
-        {2, 0, 0, 25, 1, 1, 1, 1, 800000, 800000},
-        {3, 63, 48, 25, 1, 1, 1, 1, 800000, 800000},
-        {4, 64, 48, 0, 1, 1, 1, 1, 800000, 800000},
-        {5, 64, 48, 25, 0, 1, 1, 1, 800000, 800000},
-        {6, 64, 48, 25, 1, 1, 1, 1, 0, 800000},
-        {7, 64, 48, 25, 1, 1, 1, 1, UINT32_MAX, 1},
+        {1, false, 1u << 31, 2, 25, 1, 1, 1, 1, 800000, 800000},
+        {2, false, 0, 0, 25, 1, 1, 1, 1, 800000, 800000},
+        {3, false, 63, 48, 25, 1, 1, 1, 1, 800000, 800000},
+        {4, false, 64, 48, 0, 1, 1, 1, 1, 800000, 800000},
+        {5, false, 64, 48, 25, 0, 1, 1, 1, 800000, 800000},
+        {6, false, 64, 48, 25, 1, 1, 1, 1, 0, 800000},
+        {7, false, 64, 48, 25, 1, 1, 1, 1, UINT32_MAX, 1},
     };
     start(stage, "fake");
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
@@ -490,7 +507,7 @@ static void there_are_so_many_sessions(void **state)
         wire_close_fds(&answer);
         const struct wire_message more = {
             .kind = WIRE_ENCODE,
-            .encode = {++session, WIDTH, HEIGHT, 25, 1, 1, 1, 1, 800000, 800000}};
+            .encode = {++session, false, WIDTH, HEIGHT, 25, 1, 1, 1, 1, 800000, 800000}};
         say(stage, &more);
         kind = hear(stage, &answer);
     }
@@ -608,6 +625,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         TEST(a_device_that_works_says_what_it_is),
+        TEST(hevc_is_made_where_it_is_wanted),
         TEST(what_does_not_work_says_why),
         TEST(what_is_no_device_says_so),
         TEST(a_file_is_no_graphics_card),

@@ -339,24 +339,6 @@ static void codecs_follow_the_headers(void **state)
     }
 }
 
-static void an_encoders_headers_become_avcc(void **state)
-{
-    static const uint8_t annex_b[] = {0,    0,    0,    1,    0x67, 100, 0, 31,   0xac, 0, 0,   1,
-                                      0x68, 0xee, 0x3c, 0x80, 0,    0,   1, 0x06, 5,    1, 0xff};
-    struct str out = {0};
-
-    (void) state;
-    assert_int_equal(init_avcc(annex_b, sizeof annex_b, &out), OK);
-    assert_memory_equal(out.at,
-                        "\x01\x64\x00\x1f\xff\xe1\x00\x05\x67\x64\x00\x1f\xac\x01\x00\x04\x68\xee"
-                        "\x3c\x80\xfd\xf8\xf8\x00",
-                        out.length);
-    assert_int_equal(out.length, 24);
-    str_clear(&out);
-    assert_int_equal(init_avcc(annex_b, 9, &out), ERR_BAD_MEDIA);
-    str_fini(&out);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,7 +347,6 @@ int main(void)
         cmocka_unit_test(objects_are_found_where_they_are),
         cmocka_unit_test(an_hvcc_holds_parameter_sets_alone),
         cmocka_unit_test(codecs_follow_the_headers),
-        cmocka_unit_test(an_encoders_headers_become_avcc),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
