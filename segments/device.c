@@ -269,12 +269,15 @@ static enum AVPixelFormat choose_format(const AVCodec *codec)
                : AV_PIX_FMT_NV12;
 }
 
-static void set_fields(const struct encode_video *settings, AVCodecContext *encoder)
+static void set_fields(const struct device *device, const struct encode_video *settings,
+                       AVCodecContext *encoder)
 {
     enum { LONGER_THAN_A_SEGMENT = 1000 }; /* pictures; devices count them in 16 bits */
     encode_video_fields(settings, encoder);
     encoder->pix_fmt = choose_format(encoder->codec);
     encoder->profile = settings->codec == CODEC_HEVC ? FF_PROFILE_HEVC_MAIN : FF_PROFILE_H264_HIGH;
+    if (settings->codec == CODEC_HEVC && device->kind->type == AV_HWDEVICE_TYPE_QSV)
+        encoder->level /= 3; /* it counts level 3.1 as 31, all others as 93 */
     encoder->gop_size = LONGER_THAN_A_SEGMENT;
     encoder->max_b_frames = 0;
     encoder->bit_rate = encoder->rc_max_rate * AVERAGE_PERCENT / 100;
@@ -291,7 +294,7 @@ static int try_encoder(const struct device *device, const struct encode_video *s
     AVCodecContext *encoder = avcodec_alloc_context3(codec);
     AVDictionary *private = NULL;
     MUST(encoder != NULL);
-    set_fields(settings, encoder);
+    set_fields(device, settings, encoder);
     if (is_bare(device))
         encoder->flags &= ~(int) AV_CODEC_FLAG_GLOBAL_HEADER;
     int code = av_dict_parse_string(&private, options, "=", ":", 0);
