@@ -71,7 +71,7 @@ static unsigned type_of(enum plan_codec codec, struct slice unit)
 static unsigned put_sets(enum plan_codec codec, const uint8_t *bytes, size_t size, unsigned type,
                          struct str *out, struct slice *first)
 {
-    enum { MOST = 31, LEAST_BYTES = 4 };
+    enum { MOST = NAL_MAX_SETS / 3, LEAST_BYTES = 4 };
     struct slice unit;
     unsigned count = 0;
 

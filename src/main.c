@@ -2,6 +2,7 @@
 /* The program matinee: reads the settings, starts the parts, waits for a signal, stops them in
  * reverse order. */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,12 +57,21 @@ static enum err run(const struct commandline *options, struct why *why)
     return err;
 }
 
+/* Segments and plans come and go in all sizes. Those of many pages have them to themselves: they leave no
+ * holes for others, and what is let go is the machine's again. */
+static void settle_memory(void)
+{
+    enum { LONE_BYTES = 64 << 10 };
+    mallopt(M_MMAP_THRESHOLD, LONE_BYTES);
+}
+
 int main(int argc, char **argv)
 {
     struct commandline options;
     struct why why = {0};
     int code = EXIT_OK;
     signal(SIGPIPE, SIG_IGN);
+    settle_memory();
     enum err err = commandline_read(argc, argv, environ, &options, &why);
     if (err != OK) {
         say(err, &why);

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (enum plan_codec codec = CODEC_H264; codec <= CODEC_HEVC; codec++) {
         struct nal_config back;
         uint32_t appended;
-        if (annexb_config(codec, bytes, size, &config) == OK)
+        if (annexb_config(codec, bytes, size, &config) == OK && config.length <= UINT16_MAX)
             MUST(nal_config_read(codec, (const uint8_t *) config.at, config.length, &back) == OK);
         str_clear(&config);
         if (annexb_append(codec, bytes, size, &config, &appended) == OK)
