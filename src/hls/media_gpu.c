@@ -15,7 +15,7 @@
 
 enum {
     TRY_FRAMES = 24,
-    TRY_MS = 10000,         /* a device that needs longer for a second of film is none */
+    TRY_MS = 20000, /* a device that needs longer for a second of film in each codec is none */
     MOST_ANSWER_MS = 10000, /* for a picture, the first one after the device was opened */
 };
 
