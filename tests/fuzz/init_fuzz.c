@@ -11,11 +11,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
+static void read_annexb(enum plan_codec codec, const uint8_t *bytes, size_t size)
+{
+    CLEANUP(str_fini) struct str out = {0};
+    struct nal_config back;
+    uint32_t appended;
+
+    if (annexb_config(codec, bytes, size, &out) == OK && out.length <= UINT16_MAX)
+        MUST(nal_config_read(codec, (const uint8_t *) out.at, out.length, &back) == OK);
+    str_clear(&out);
+    if (annexb_append(codec, bytes, size, &out, &appended) == OK)
+        MUST(appended == out.length);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct init_track track = {.timescale = 90000, .sar_num = 4, .sar_den = 3, .fps = 25};
     CLEANUP(str_fini) struct str out = {0};
-    CLEANUP(str_fini) struct str config = {0};
     char codecs[INIT_CODECS_SIZE];
     uint32_t samples;
     struct why why = {0};
@@ -41,15 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (init_frame_size(&track, &samples, &why) == OK)
         MUST(samples > 0);
     (void) !init_codecs(bytes, size, codecs);
-    for (enum plan_codec codec = CODEC_H264; codec <= CODEC_HEVC; codec++) {
-        struct nal_config back;
-        uint32_t appended;
-        if (annexb_config(codec, bytes, size, &config) == OK && config.length <= UINT16_MAX)
-            MUST(nal_config_read(codec, (const uint8_t *) config.at, config.length, &back) == OK);
-        str_clear(&config);
-        if (annexb_append(codec, bytes, size, &config, &appended) == OK)
-            MUST(appended == config.length);
-        str_clear(&config);
-    }
+    read_annexb(CODEC_H264, bytes, size);
+    read_annexb(CODEC_HEVC, bytes, size);
     return 0;
 }
