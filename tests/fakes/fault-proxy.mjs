@@ -153,6 +153,7 @@ export async function startProxy(targetUrl) {
     handle(request, response).catch(() => response.destroy());
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  server.unref(); // a test that failed may have left it open
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     port: server.address().port,
