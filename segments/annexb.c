@@ -35,7 +35,8 @@ static size_t find_mark(const uint8_t *bytes, size_t size, size_t at)
     return size;
 }
 
-bool annexb_next(const uint8_t *bytes, size_t size, size_t *at, struct slice *out)
+/* One unit, from *at on, which moves behind it; false at the end. */
+static bool next_unit(const uint8_t *bytes, size_t size, size_t *at, struct slice *out)
 {
     size_t end = *at;
 
@@ -76,7 +77,7 @@ static unsigned put_sets(enum plan_codec codec, const uint8_t *bytes, size_t siz
     unsigned count = 0;
 
     *first = (struct slice){0};
-    for (size_t at = 0; annexb_next(bytes, size, &at, &unit);) {
+    for (size_t at = 0; next_unit(bytes, size, &at, &unit);) {
         while (unit.length > 0 && unit.at[unit.length - 1] == 0) /* trailing_zero_8bits */
             unit.length--;
         if (unit.length < LEAST_BYTES || unit.length > UINT16_MAX || type_of(codec, unit) != type ||
@@ -200,7 +201,7 @@ enum err annexb_append(enum plan_codec codec, const uint8_t *bytes, size_t size,
     size_t before = out->length;
     struct slice unit;
 
-    for (size_t at = 0; annexb_next(bytes, size, &at, &unit);) {
+    for (size_t at = 0; next_unit(bytes, size, &at, &unit);) {
         if (is_left_out(codec, unit))
             continue;
         box_u32(out, (uint32_t) unit.length);

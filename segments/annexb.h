@@ -4,16 +4,12 @@
  * Internal to segments/. Threads: any; plain functions over bytes. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
 #include "segments/plan.h"
-
-/* One unit, from *at on, which moves behind it; false at the end. */
-bool annexb_next(const uint8_t *bytes, size_t size, size_t *at, struct slice *out);
 
 /* Appends the avcC (ISO 14496-15 5.3.3.1) or hvcC (8.3.3.1) of an encoder's headers, which may have the
  * first picture behind them. `codec` is CODEC_H264 or CODEC_HEVC. BAD_MEDIA: a parameter set is missing

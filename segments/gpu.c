@@ -290,7 +290,8 @@ struct test {
     struct session session;
     enum plan_codec codec;
     uint32_t count, put, got;
-    struct str config; /* avcC or hvcC, once there is a packet */
+    struct str config;             /* avcC or hvcC, once there is a packet */
+    char codecs[INIT_CODECS_SIZE]; /* of that */
 };
 
 /* What a test encode has shown. */
@@ -318,7 +319,7 @@ static enum err step_test(struct gpu *gpu, struct test *test, struct why *why)
 }
 
 /* CODECS of what has such a configuration. */
-static enum err read_codecs(const struct test *test, char codecs[INIT_CODECS_SIZE], struct why *why)
+static enum err read_codecs(struct test *test, struct why *why)
 {
     CLEANUP(str_fini) struct str init = {0};
     const struct init_track track = {.kind = PLAN_VIDEO,
@@ -331,7 +332,7 @@ static enum err read_codecs(const struct test *test, char codecs[INIT_CODECS_SIZ
                                      .sar_num = 1,
                                      .sar_den = 1};
     enum err err = init_write(&track, &init, why);
-    return err == OK ? init_codecs((const uint8_t *) init.at, init.length, codecs) : err;
+    return err == OK ? init_codecs((const uint8_t *) init.at, init.length, test->codecs) : err;
 }
 
 /* Of the profile that is announced (ITU-T H.264 A.2.4, H.265 A.3.2), which the device may have no mind to
@@ -343,11 +344,10 @@ static enum err judge_headers(struct test *test, const AVPacket *first, struct w
     const uint8_t *bytes = is_told ? encoder->extradata : first->data;
     int size = is_told ? encoder->extradata_size : first->size;
     const char *announced = is_hevc ? "hvc1.1." : "avc1.64";
-    char codecs[INIT_CODECS_SIZE];
     if (size <= 0 || annexb_config(test->codec, bytes, (size_t) size, &test->config) != OK ||
-        read_codecs(test, codecs, why) != OK)
+        read_codecs(test, why) != OK)
         return why_set(why, ERR_REFUSED, NULL, "its headers cannot be read");
-    if (strncmp(codecs, announced, strlen(announced)) != 0)
+    if (strncmp(test->codecs, announced, strlen(announced)) != 0)
         return why_set(why, ERR_REFUSED, NULL, "it makes no %s",
                        is_hevc ? "HEVC of the Main profile" : "H.264 of the High profile");
     return OK;
@@ -408,8 +408,7 @@ static enum err encode_test(struct gpu *gpu, enum plan_codec codec, uint32_t cou
                                             clock_mono_us() - begun_us),
                       .flags = test.config.length > 2 ? (uint8_t) test.config.at[2] : 0,
                       .headers = hash(&test.config)};
-    if (err == OK)
-        err = read_codecs(&test, out->codecs, why);
+    memcpy(out->codecs, test.codecs, sizeof out->codecs);
     str_fini(&test.config);
     return err;
 }
