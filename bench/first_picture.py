@@ -41,8 +41,8 @@ def press_play(server, film, rendition, at_s):
     began = time.perf_counter()
     base = f"/hls/{film}/"
     master = hls.MasterPlaylist(Timed(server.port, base + "master.m3u8?client=mse").body.decode())
-    track = "audio-1-copy/" if rendition == "video-copy" else "audio-1-aac/"
-    sound = next(m["URI"] for m in master.media if m["URI"].startswith(track))
+    sound = next(m["URI"] for m in master.media if m.get("TYPE") == "AUDIO" and
+                 ("-copy/" if rendition == "video-copy" else "audio-1-aac/") in m["URI"])
     picture = next(v.uri for v in master.variants if v.uri.startswith(rendition + "/"))
     results = {}
 

@@ -3,7 +3,8 @@
  * loop: each fetches a media playlist once, then its segments in order from a place of its own, as a
  * player with a full buffer does: one segment per segment duration. A viewer stalls when the next
  * segment is not whole before the one before has played.
- *     viewers HOST:PORT PLAYLIST-PATH VIEWERS SECONDS
+ *     viewers HOST:PORT PLAYLIST-PATH VIEWERS SECONDS [ARRIVE-SECONDS]
+ * They come one after the other over ARRIVE-SECONDS, usually those of one segment.
  * Prints one JSON line: viewers, segments, bytes, stalls, late (worst lateness in ms), p50/p99 of
  * the time to a whole segment, errors. */
 #include <arpa/inet.h>
@@ -241,16 +242,15 @@ static void on_readable(struct run *run, struct viewer *viewer)
         finish_segment(run, viewer, clock_mono_us());
 }
 
-static void start_viewers(struct run *run)
+static void start_viewers(struct run *run, double arrive_s)
 {
     int64_t now_us = clock_mono_us();
     for (size_t i = 0; i < run->count; i++) {
         struct viewer *viewer = &run->viewers[i];
         viewer->fd = dial(run);
         viewer->next = i * 7919 % run->list.count;
-        /* People do not all press play in the same moment: over one segment's time. */
-        viewer->due_us = now_us + (int64_t) (run->list.segments[0].duration_s * 1e6 * (double) i /
-                                             (double) run->count);
+        /* People do not all press play in the same moment. */
+        viewer->due_us = now_us + (int64_t) (arrive_s * 1e6 * (double) i / (double) run->count);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = viewer};
         epoll_ctl(run->epoll, EPOLL_CTL_ADD, viewer->fd, &event);
     }
@@ -311,8 +311,9 @@ static void parse_target(struct run *run, const char *target, const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) {
-        fprintf(stderr, "usage: viewers HOST:PORT PLAYLIST-PATH VIEWERS SECONDS\n");
+    if (argc != 5 && argc != 6) {
+        fprintf(stderr,
+                "usage: viewers HOST:PORT PLAYLIST-PATH VIEWERS SECONDS [ARRIVE-SECONDS]\n");
         return 2;
     }
     struct rlimit files;
@@ -326,7 +327,7 @@ int main(int argc, char **argv)
     run.count = strtoul(argv[3], NULL, 10);
     run.viewers = mem_new_array(struct viewer, run.count);
     double seconds = strtod(argv[4], NULL);
-    start_viewers(&run);
+    start_viewers(&run, argc > 5 ? strtod(argv[5], NULL) : run.list.segments[0].duration_s);
     run.end_us = clock_mono_us() + (int64_t) (seconds * 1e6);
     watch(&run);
     report(&run, seconds);
