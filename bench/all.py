@@ -88,7 +88,7 @@ def other_rows(results):
     memory, viewers = results["memory"], results["viewers"]
     yield ("memory of the server at rest (RSS)", f"{memory['idle_server_rss_kb'] / 1000:.0f} MB", "",
            "")
-    yield ("each viewer of a copy", f"{memory['viewer_all_kb']:.0f} kB", "", "")
+    yield ("each viewer of a copy", f"{max(memory['viewer_server_kb'], memory['viewer_all_kb']):.0f} kB", "", "")
     yield ("converting to 1080p (RSS)", f"{memory['transcode_process_rss_kb'] / 1000:.0f} MB",
            f"ffmpeg: {memory['ffmpeg_rss_kb'] / 1000:.0f} MB", f"{memory['transcode_ratio']:.2f}")
     yield (f"{viewers['viewers']} viewers of a copy for {viewers['seconds']:.0f} s",

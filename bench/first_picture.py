@@ -86,6 +86,7 @@ def main():
                 subprocess.run(["rm", "-rf", data + "/cache"], check=True)
                 settings = {"library.rescan_s": 3600, "log_level": "debug"}
                 with Server(folder, data=data, settings=settings) as server:
+                    server.await_trial()  # it measures the machine, and so takes of it
                     film = server.files()[name][0]
                     first, last, begin, length = press_play(server, film, rendition,
                                                             keys[name, at])
