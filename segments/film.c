@@ -23,7 +23,7 @@
  * highest, and never less; no difference in CPU seconds, most pages being huge ones). */
 #define ARENAS     1
 #define KEPT_BYTES (512 << 20)
-#define STEP_BYTES (1 << 20)  /* by which the heap grows: a plan takes a few */
+#define STEP_BYTES (1 << 20) /* by which the heap grows: a plan takes a few */
 #define LONE_BYTES (1 << 20)
 
 struct film {
