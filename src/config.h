@@ -38,6 +38,7 @@ struct config {
         char *mode; /* "accounts", "none" or "key" */
         char *admin_name;
         char *admin_password_file;
+        char *registration; /* "invite", "open" or "closed" */
     } auth;
     struct {
         struct config_list folders;

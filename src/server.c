@@ -197,6 +197,13 @@ static enum http_auth_mode auth_mode_of(const struct config *config)
     return strcmp(config->auth.mode, "key") == 0 ? AUTH_KEY : AUTH_ACCOUNTS;
 }
 
+static enum auth_registration registration_of(const struct config *config)
+{
+    if (strcmp(config->auth.registration, "open") == 0)
+        return AUTH_OPEN;
+    return strcmp(config->auth.registration, "closed") == 0 ? AUTH_CLOSED : AUTH_BY_INVITE;
+}
+
 static const char *set_or_null(const char *text)
 {
     return text[0] != '\0' ? text : NULL;
@@ -216,6 +223,7 @@ static enum err start_store(struct server *server, struct why *why)
         .admin_name = server->config->auth.admin_name,
         .admin_password_file = set_or_null(server->config->auth.admin_password_file),
         .show_code = show_code,
+        .registration = registration_of(server->config),
     };
     return auth_start(&options, server->store, &server->auth, why);
 }

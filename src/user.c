@@ -47,7 +47,7 @@ enum err user_add(const struct config *config, const char *name, struct why *why
     struct store_user user;
     err = store_open(str_text(&path), &store, why);
     if (err == OK)
-        err = auth_add_user(store, slice_of(name), slice_of(line), true, false, &user, why);
+        err = auth_add_user(store, slice_of(name), slice_of(line), ROLE_ADMIN, false, &user, why);
     if (err == OK)
         printf("added %s\n", user.name);
     store_close(&store);

@@ -100,6 +100,7 @@ void answer_later(struct api *api, struct request *request, const struct answer_
     struct posted *posted = mem_new(struct posted);
     answer->api = api;
     answer->user = *request_user(request);
+    copy_slice(request_peer(request), answer->peer, sizeof answer->peer);
     answer->input = plan->size > 0 ? mem_dup(plan->input, plan->size) : NULL;
     answer->_fini = plan->fini;
     answer->status = 200;
@@ -117,7 +118,7 @@ void answer_later(struct api *api, struct request *request, const struct answer_
     api_leave(api);
     mem_free(posted);
     answer_fail(answer, why_set(&answer->why, ERR_BUSY, NULL, "the server has too much to do"),
-                503);
+                plan->busy_status != 0 ? plan->busy_status : 503);
     answer->retry_after_s = 2;
     on_done(answer);
 }

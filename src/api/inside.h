@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "base/pool.h"
 #include "base/str.h"
+#include "store/sessions.h"
 
 struct events;
 struct playbacks;
@@ -55,7 +56,8 @@ typedef void answer_work_fn(struct answer *answer);
 struct answer {
     struct api *api;
     struct http_user user;
-    void *input; /* a copy of what the handler gave */
+    char peer[64]; /* who asks, from where */
+    void *input;   /* a copy of what the handler gave */
     /* the answer: OK and `status` with a body, or an error */
     enum err kind;
     int status; /* of an error: 0 = as its kind says */
@@ -77,9 +79,10 @@ struct answer_plan {
     const void *input; /* copied */
     size_t size;
     void (*fini)(void *input); /* ends what the copy holds; or NULL */
+    int busy_status;           /* when the pool has too much to do; 0 = 503 */
 };
-/* Runs the work on the pool and answers the request when it is done: 503 at once when the pool has
- * too much to do (then the work is not run). */
+/* Runs the work on the pool and answers the request when it is done: 503 (or as the plan says) at once when
+ * the pool has too much to do (then the work is not run). */
 void answer_later(struct api *api, struct request *request, const struct answer_plan *plan);
 /* The input of `work` is the path's first parameter, an id: "" where it is longer than ours. */
 void answer_with_id(struct api *api, struct request *request, answer_work_fn *work);
@@ -97,6 +100,19 @@ json_t *json_date(int64_t wall_ms);
 /* Text that may not be UTF-8. */
 json_t *json_text(const char *text);
 
+/* --- body.c: what a JSON body says --- */
+/* A copy of the text under `name` (mem_free); NULL where it is absent and may be. BAD_INPUT: absent, no
+ * text, or with a NUL. */
+MUST_CHECK enum err body_text(const json_t *body, const char *name, bool is_needed, char **out,
+                              struct why *why);
+/* The same, overwritten before it is freed. */
+void body_forget(char **secret);
+/* *has false: absent. BAD_INPUT: neither true nor false. */
+MUST_CHECK enum err body_bool(const json_t *body, const char *name, bool *has, bool *out,
+                              struct why *why);
+/* *has false: absent. BAD_INPUT: no role. */
+MUST_CHECK enum err body_role(const json_t *body, bool *has, enum role *out, struct why *why);
+
 /* --- the resources: handlers, ctx is the struct api --- */
 void health_get(struct request *request, void *api);
 void metrics_get(struct request *request, void *api);
@@ -104,7 +120,24 @@ void status_get(struct request *request, void *api);
 void setup_post(struct request *request, void *api);
 void session_post(struct request *request, void *api);
 void session_delete(struct request *request, void *api);
+void register_post(struct request *request, void *api);
+void reset_post(struct request *request, void *api);
 void me_get(struct request *request, void *api);
+void me_password_put(struct request *request, void *api);
+void me_sessions_get(struct request *request, void *api);
+void me_session_delete(struct request *request, void *api);
+void me_keys_get(struct request *request, void *api);
+void me_keys_post(struct request *request, void *api);
+void me_key_delete(struct request *request, void *api);
+void users_get(struct request *request, void *api);
+void users_post(struct request *request, void *api);
+void user_patch(struct request *request, void *api);
+void user_delete(struct request *request, void *api);
+void user_reset_post(struct request *request, void *api);
+void invites_get(struct request *request, void *api);
+void invites_post(struct request *request, void *api);
+void invite_delete(struct request *request, void *api);
+void audit_get(struct request *request, void *api);
 void library_get(struct request *request, void *api);
 void scan_get(struct request *request, void *api);
 void scan_post(struct request *request, void *api);
@@ -182,13 +215,17 @@ MUST_CHECK enum err links_open_file(struct api *api, const char *id, struct sour
 /* --- session.c --- */
 json_t *me_json(const struct http_user *user);
 struct credentials {
-    char *username, *password, *code; /* code may be NULL */
-    char peer[64];
+    char *username, *password, *code; /* code, and username where it is not needed, may be NULL */
+    char peer[64], agent[STORE_AGENT_SIZE];
     bool is_loopback, is_secure;
 };
 void credentials_fini(void *credentials);
-MUST_CHECK enum err credentials_read(struct request *request, struct credentials *out,
-                                     struct why *why);
+MUST_CHECK enum err credentials_read(struct request *request, bool needs_name,
+                                     struct credentials *out, struct why *why);
+/* Runs `work` on auth's pool with the credentials of the body; refuses the request where it has none, or
+ * there are no accounts. */
+void credentials_later(struct api *api, struct request *request, bool needs_name,
+                       answer_work_fn *work);
 struct auth_wish credentials_wish(const struct credentials *credentials);
 /* Fills in who is signed in, and the cookie. */
 void session_answer(struct answer *answer, int status, const struct auth_answer *opened,

@@ -1,9 +1,117 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* GET /api/v1/me: who is signed in. */
+/* /api/v1/me: who is signed in, his password, and the places where he is. */
 #include "api/inside.h"
+#include "auth/people.h"
+#include "base/mem.h"
 
 void me_get(struct request *request, void *ctx)
 {
     (void) ctx;
     reply_json(request, 200, me_json(request_user(request)));
+}
+
+/* --- the password --- */
+
+struct password_wish {
+    char *current, *password;
+};
+
+static void password_fini(void *arg)
+{
+    struct password_wish *wish = arg;
+    body_forget(&wish->current);
+    body_forget(&wish->password);
+}
+
+static void set_password(struct answer *answer)
+{
+    const struct password_wish *wish = answer->input;
+    enum err err = people_set_password(answer->api->auth, &answer->user, slice_of(answer->peer),
+                                       slice_of(wish->current), slice_of(wish->password),
+                                       &answer->retry_after_s, &answer->why);
+    answer->status = 204;
+    if (err != OK)
+        answer_fail(answer, err, err == ERR_LIMIT ? 429 : err == ERR_BAD_INPUT ? 422 : 0);
+}
+
+void me_password_put(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    struct password_wish wish = {0};
+    struct why why = {0};
+    json_t *body = NULL;
+    enum err err = request_json(request, &body, &why);
+    if (err == OK)
+        err = body_text(body, "current", true, &wish.current, &why);
+    if (err == OK)
+        err = body_text(body, "password", true, &wish.password, &why);
+    if (err == OK && auth_mode(api->auth) != AUTH_ACCOUNTS)
+        err = why_set(&why, ERR_REFUSED, NULL, "this server has no accounts");
+    if (err != OK) {
+        password_fini(&wish);
+        reply_problem(request, 0, err, &why);
+        return;
+    }
+    answer_later(api, request,
+                 &(struct answer_plan){.work = set_password,
+                                       .pool = auth_pool(api->auth),
+                                       .input = &wish,
+                                       .size = sizeof wish,
+                                       .fini = password_fini,
+                                       .busy_status = 429});
+}
+
+/* --- sessions --- */
+
+struct listing {
+    struct answer *answer;
+    json_t *items;
+};
+
+static void list_one(void *ctx, const struct store_session *session,
+                     const struct store_user *user UNUSED)
+{
+    const struct listing *listing = ctx;
+    struct answer *answer = listing->answer;
+    int64_t seen_ms = people_last_seen(answer->api->auth, session->id, session->seen_ms);
+    json_array_append_new(listing->items,
+                          json_pack("{s:s, s:o, s:s, s:o, s:o, s:b}", "id", session->id, "agent",
+                                    json_text(session->agent), "address", session->peer, "created",
+                                    json_date(session->created_ms), "seen", json_date(seen_ms),
+                                    "current",
+                                    slice_is(slice_of(session->id), answer->user.session)));
+}
+
+static void list_sessions(struct answer *answer)
+{
+    struct listing listing = {answer, json_array()};
+    enum err err = store_sessions_each(answer->api->store, answer->user.id, list_one, &listing);
+    answer->body = json_pack("{s:o, s:n}", "items", listing.items, "next");
+    if (err != OK)
+        answer_fail(answer, err, 0);
+}
+
+void me_sessions_get(struct request *request, void *ctx)
+{
+    answer_later(ctx, request, &(struct answer_plan){.work = list_sessions});
+}
+
+static void end_session(struct answer *answer)
+{
+    enum err err = people_end_session(answer->api->auth, &answer->user, answer->input);
+    answer->status = 204;
+    if (err == OK)
+        auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), "session ended",
+                  answer->input);
+    else
+        answer_fail(answer,
+                    err == ERR_NOT_FOUND
+                        ? why_set(&answer->why, err, NULL, "there is no such session")
+                        : err,
+                    0);
+}
+
+void me_session_delete(struct request *request, void *ctx)
+{
+    answer_with_id(ctx, request, end_session);
 }

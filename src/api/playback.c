@@ -175,7 +175,7 @@ static void publish(struct api *api, const struct playback *playback, const char
 
 static bool may_see(const struct playback *playback, const struct http_user *user)
 {
-    return user->is_admin || strcmp(playback->user, user->id) == 0;
+    return http_user_is_admin(user) || strcmp(playback->user, user->id) == 0;
 }
 
 static struct playback **find(struct playbacks *playbacks, const char *id,

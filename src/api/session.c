@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* POST and DELETE /api/v1/session: signing in and out. Passwords are hashed on auth's pool. */
 #include <stdio.h>
-#include <string.h>
 
 #include "api/inside.h"
 #include "base/mem.h"
@@ -11,53 +10,40 @@ enum { COOKIE_S = 30 * 24 * 60 * 60 }; /* as long as a session lives unused */
 json_t *me_json(const struct http_user *user)
 {
     return json_pack("{s:s, s:s, s:s}", "id", user->id, "username", user->name, "role",
-                     user->is_admin ? "admin" : "user");
-}
-
-static void forget(char **secret)
-{
-    if (*secret != NULL)
-        explicit_bzero(*secret, strlen(*secret));
-    mem_free(*secret);
-    *secret = NULL;
+                     role_name(user->role));
 }
 
 void credentials_fini(void *arg)
 {
     struct credentials *credentials = arg;
     mem_free(credentials->username);
-    forget(&credentials->password);
-    forget(&credentials->code);
+    body_forget(&credentials->password);
+    body_forget(&credentials->code);
 }
 
-/* Text without NUL; absent is NULL where it may be. */
-static enum err read_text(const json_t *body, const char *name, bool is_needed, char **out,
-                          struct why *why)
+/* A browser's name that is too long is cut. */
+static void read_agent(const struct request *request, char *out, size_t size)
 {
-    const json_t *value = json_object_get(body, name);
-    if (value == NULL && !is_needed)
-        return OK;
-    if (!json_is_string(value))
-        return why_set(why, ERR_BAD_INPUT, name, "%s is missing, or is not text", name);
-    if (strlen(json_string_value(value)) != json_string_length(value))
-        return why_set(why, ERR_BAD_INPUT, name, "%s holds a NUL character", name);
-    *out = mem_strdup(json_string_value(value));
-    return OK;
+    struct slice agent = request_header(request, "user-agent");
+    snprintf(out, size, "%.*s", (int) (agent.length < size ? agent.length : size - 1),
+             agent.at != NULL ? agent.at : "");
 }
 
-enum err credentials_read(struct request *request, struct credentials *out, struct why *why)
+enum err credentials_read(struct request *request, bool needs_name, struct credentials *out,
+                          struct why *why)
 {
     json_t *body = NULL;
     *out = (struct credentials){.is_loopback = request_is_loopback(request),
                                 .is_secure = request_is_secure(request)};
     copy_slice(request_peer(request), out->peer, sizeof out->peer);
+    read_agent(request, out->agent, sizeof out->agent);
     enum err err = request_json(request, &body, why);
     if (err == OK)
-        err = read_text(body, "username", true, &out->username, why);
+        err = body_text(body, "username", needs_name, &out->username, why);
     if (err == OK)
-        err = read_text(body, "password", true, &out->password, why);
+        err = body_text(body, "password", true, &out->password, why);
     if (err == OK)
-        err = read_text(body, "code", false, &out->code, why);
+        err = body_text(body, "code", false, &out->code, why);
     if (err != OK)
         credentials_fini(out);
     return err;
@@ -69,6 +55,7 @@ struct auth_wish credentials_wish(const struct credentials *credentials)
                               .password = slice_of(credentials->password),
                               .code = slice_of(credentials->code),
                               .peer = slice_of(credentials->peer),
+                              .agent = slice_of(credentials->agent),
                               .is_loopback = credentials->is_loopback};
 }
 
@@ -101,25 +88,48 @@ static void sign_in(struct answer *answer)
         answer_fail(answer, err, err == ERR_REFUSED ? 401 : err == ERR_LIMIT ? 429 : 0);
 }
 
-void session_post(struct request *request, void *ctx)
+/* True, and refused: who has to wait takes no place in the queue of those who need not. */
+static bool is_slowed_down(struct api *api, struct request *request,
+                           struct credentials *credentials)
 {
-    struct api *api = ctx;
+    char seconds[16];
+    int retry_after_s = 0;
+    struct why why;
+    if (auth_look_at_tries(api->auth, slice_of(credentials->peer), slice_of(credentials->username),
+                           &retry_after_s, &why) == OK)
+        return false;
+    credentials_fini(credentials);
+    snprintf(seconds, sizeof seconds, "%d", retry_after_s);
+    reply_header(request, "retry-after", seconds);
+    reply_problem(request, 429, ERR_LIMIT, &why);
+    return true;
+}
+
+void credentials_later(struct api *api, struct request *request, bool needs_name,
+                       answer_work_fn *work)
+{
     struct credentials credentials;
     struct why why = {0};
-    enum err err = credentials_read(request, &credentials, &why);
+    enum err err = credentials_read(request, needs_name, &credentials, &why);
     if (err == OK && auth_mode(api->auth) != AUTH_ACCOUNTS) {
         credentials_fini(&credentials);
         err = why_set(&why, ERR_REFUSED, NULL, "this server has no accounts");
     }
     if (err != OK)
         reply_problem(request, 0, err, &why);
-    else
+    else if (!is_slowed_down(api, request, &credentials))
         answer_later(api, request,
-                     &(struct answer_plan){.work = sign_in,
+                     &(struct answer_plan){.work = work,
                                            .pool = auth_pool(api->auth),
                                            .input = &credentials,
                                            .size = sizeof credentials,
-                                           .fini = credentials_fini});
+                                           .fini = credentials_fini,
+                                           .busy_status = 429});
+}
+
+void session_post(struct request *request, void *ctx)
+{
+    credentials_later(ctx, request, true, sign_in);
 }
 
 static void sign_out(struct answer *answer)

@@ -25,16 +25,11 @@ static void set_up(struct answer *answer)
 void setup_post(struct request *request, void *ctx)
 {
     struct api *api = ctx;
-    struct credentials credentials;
-    struct why why = {0};
-    enum err err = credentials_read(request, &credentials, &why);
-    if (err != OK)
-        reply_problem(request, 0, err, &why);
+    struct why why;
+    if (auth_mode(api->auth) == AUTH_ACCOUNTS)
+        credentials_later(api, request, true, set_up);
     else
-        answer_later(api, request,
-                     &(struct answer_plan){.work = set_up,
-                                           .pool = auth_pool(api->auth),
-                                           .input = &credentials,
-                                           .size = sizeof credentials,
-                                           .fini = credentials_fini});
+        reply_problem(request, 409,
+                      why_set(&why, ERR_GONE, NULL, "this server is set up without accounts"),
+                      &why);
 }

@@ -30,15 +30,30 @@ static const char *mode_name(enum http_auth_mode mode)
     return "accounts";
 }
 
+static const char *registration_name(const struct auth *auth)
+{
+    if (auth_mode(auth) != AUTH_ACCOUNTS)
+        return "closed";
+    switch (auth_registration(auth)) {
+    case AUTH_OPEN:
+        return "open";
+    case AUTH_CLOSED:
+        return "closed";
+    case AUTH_BY_INVITE:
+        break;
+    }
+    return "invite";
+}
+
 static void work(struct answer *answer)
 {
     struct api *api = answer->api;
     bool by_password = auth_mode(api->auth) == AUTH_ACCOUNTS;
     auth_look_again(api->auth);
-    answer->body =
-        json_pack("{s:s, s:b, s:s, s:[], s:{}, s:o}", "version", MATINEE_VERSION, "setup_required",
-                  !auth_has_accounts(api->auth), "auth", mode_name(auth_mode(api->auth)), "sign_in",
-                  "features", "sandbox", layers(api->sandbox));
+    answer->body = json_pack(
+        "{s:s, s:b, s:s, s:[], s:s, s:{}, s:o}", "version", MATINEE_VERSION, "setup_required",
+        !auth_has_accounts(api->auth), "auth", mode_name(auth_mode(api->auth)), "sign_in",
+        "registration", registration_name(api->auth), "features", "sandbox", layers(api->sandbox));
     if (api->hls != NULL) {
         CLEANUP(str_fini) struct str words = {0};
         hls_hardware(api->hls, &words);

@@ -5,46 +5,30 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "auth/code.h"
-#include "auth/limit.h"
+#include "auth/inside.h"
 #include "auth/password.h"
-#include "auth/sessions.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/audit.h"
 
 enum {
-    /* Ten tries at once from one address, then one each half minute. */
-    PEER_BURST = 10,
-    PEER_DRAIN_MS = 30 * 1000,
-    /* Many addresses may guess at one name; its owner, signed in elsewhere, is not locked out. */
-    NAME_BURST = 40,
-    NAME_DRAIN_MS = 15 * 1000,
     QUEUE = 16, /* askers that wait for a hash: 2 s of work */
     SECRET_BYTES = 32
 };
+/* Of one name from one address (a household's, where it is IPv6), and of all names from there. Nobody else's
+ * guesses make an owner wait. */
+static const struct limit_rule NAME_RULE = {10, 5 * 1000, 60 * 1000, 60 * 60 * 1000};
+static const struct limit_rule PEER_RULE = {30, 5 * 1000, 30 * 1000, 60 * 60 * 1000};
+#define NO_SUCH    "that is not a name and its password"
 #define SESSION_MS (30LL * 24 * 60 * 60 * 1000)
 
-struct auth {
-    /* fixed after start */
-    enum http_auth_mode mode;
-    char key[AUTH_TOKEN_SIZE];
-    int64_t session_ms;
-    struct store *store;
-    struct pool *pool;
-    struct sessions *sessions;
-    struct limit *peers, *names;
-    struct code *code; /* NULL when there were accounts at the start */
-    atomic_bool has_accounts;
-};
-
-static void draw_token(char out[AUTH_TOKEN_SIZE])
+void auth_draw_token(char out[AUTH_TOKEN_SIZE])
 {
     unsigned char secret[SECRET_BYTES];
     randombytes_buf(secret, sizeof secret);
@@ -55,10 +39,10 @@ static void draw_token(char out[AUTH_TOKEN_SIZE])
 
 /* --- accounts --- */
 
-enum err auth_add_user(struct store *store, struct slice name, struct slice password, bool is_admin,
-                       bool only_first, struct store_user *out, struct why *why)
+enum err auth_add_user(struct store *store, struct slice name, struct slice password,
+                       enum role role, bool only_first, struct store_user *out, struct why *why)
 {
-    struct store_user user = {.is_admin = is_admin, .created_ms = clock_wall_ms()};
+    struct store_user user = {.role = role, .created_ms = clock_wall_ms()};
     if (sodium_init() < 0)
         return why_set(why, ERR_IO, NULL, "the system gives no random numbers");
     enum err err = name_check(name, user.name, user.folded, why);
@@ -77,7 +61,7 @@ enum err auth_add_user(struct store *store, struct slice name, struct slice pass
     return err;
 }
 
-static void accounts_exist(struct auth *auth)
+void auth_accounts_exist(struct auth *auth)
 {
     if (!atomic_exchange(&auth->has_accounts, true) && auth->code != NULL)
         code_void(auth->code);
@@ -89,36 +73,54 @@ void auth_look_again(struct auth *auth)
     if (atomic_load(&auth->has_accounts))
         return;
     if (store_user_count(auth->store, &count) == OK && count > 0)
-        accounts_exist(auth);
+        auth_accounts_exist(auth);
 }
 
 /* --- sessions --- */
 
-static enum err open_session(struct auth *auth, const struct store_user *user,
-                             struct auth_answer *out)
+/* What is not UTF-8 is shown as such; cut where it is too long, between characters. */
+static void copy_text(struct slice text, char *out, size_t size)
+{
+    CLEANUP(str_fini) struct str clean = {0};
+    str_append_utf8(&clean, text.at, text.length);
+    size_t length = clean.length < size ? clean.length : size - 1;
+    while (length < clean.length && length > 0 && ((unsigned char) clean.at[length] & 0xC0) == 0x80)
+        length--;
+    memcpy(out, str_text(&clean), length);
+    out[length] = '\0';
+}
+
+enum err auth_open_session(struct auth *auth, const struct store_user *user,
+                           const struct auth_wish *wish, struct auth_answer *out)
 {
     struct store_session session = {.created_ms = clock_wall_ms()};
+    copy_text(wish->agent, session.agent, sizeof session.agent);
+    copy_text(wish->peer, session.peer, sizeof session.peer);
     session.seen_ms = session.created_ms;
     store_new_id(session.id);
     memcpy(session.user, user->id, sizeof session.user);
-    draw_token(out->token);
+    auth_draw_token(out->token);
     enum err err = sessions_hash(slice_of(out->token), session.hash);
     MUST(err == OK);
-    err = store_session_add(auth->store, &session);
-    if (err != OK)
-        return err;
-    sessions_add(auth->sessions, &session, user);
-    return sessions_find(auth->sessions, session.hash, session.seen_ms, &out->user);
+    pthread_mutex_lock(&auth->people);
+    err = store_session_add(auth->store, &session, user);
+    if (err == OK)
+        sessions_add(auth->sessions, &session, user);
+    pthread_mutex_unlock(&auth->people);
+    if (err == OK)
+        err = sessions_find(auth->sessions, session.hash, session.seen_ms, &out->user);
+    return err == ERR_GONE || err == ERR_NOT_FOUND ? ERR_REFUSED : err;
 }
 
 enum err auth_sign_out(struct auth *auth, const char *session)
 {
     if (session[0] == '\0')
         return OK;
-    enum err err = store_session_remove(auth->store, session);
-    if (err == OK)
-        sessions_remove(auth->sessions, session);
-    return err;
+    enum err err = store_session_remove(auth->store, session, NULL);
+    if (err != OK && err != ERR_NOT_FOUND)
+        return err;
+    sessions_remove(auth->sessions, session);
+    return OK;
 }
 
 bool auth_session_lives(struct auth *auth, const char *session)
@@ -130,18 +132,21 @@ bool auth_session_lives(struct auth *auth, const char *session)
 static void save_seen(void *arg)
 {
     struct auth *auth = arg;
-    char id[STORE_ID_SIZE];
-    int64_t seen_ms;
-    while (sessions_take_seen(auth->sessions, id, &seen_ms) == OK)
-        if (store_session_seen(auth->store, id, seen_ms) != OK)
-            log_warning("auth.seen", log_str("session", id));
+    struct sessions_seen seen;
+    while (sessions_take_seen(auth->sessions, &seen) == OK) {
+        enum err err = seen.is_key ? store_key_seen(auth->store, seen.id, seen.seen_ms)
+                                   : store_session_seen(auth->store, seen.id, seen.seen_ms);
+        if (err != OK)
+            log_warning("auth.seen", log_str("session", seen.id));
+    }
 }
 
 /* --- what the guard asks --- */
 
 static enum err local_user(struct http_user *out)
 {
-    *out = (struct http_user){.id = "local", .name = "local", .is_admin = true};
+    *out =
+        (struct http_user){.id = "local", .name = "local", .role = ROLE_ADMIN, .scopes = SCOPE_ALL};
     return OK;
 }
 
@@ -151,10 +156,14 @@ static bool is_key(const struct auth *auth, struct slice given)
            sodium_memcmp(given.at, auth->key, AUTH_TOKEN_SIZE - 1) == 0;
 }
 
-static enum err user_of_session(struct auth *auth, struct slice cookie, struct http_user *out)
+/* A key that is brought counts, whatever cookie comes along. */
+static enum err user_of(struct auth *auth, struct slice cookie, struct slice bearer,
+                        struct http_user *out)
 {
-    uint8_t hash[32];
-    if (sessions_hash(cookie, hash) != OK)
+    uint8_t hash[STORE_HASH_SIZE];
+    enum err given =
+        bearer.at != NULL ? sessions_hash_key(bearer, hash) : sessions_hash(cookie, hash);
+    if (given != OK)
         return ERR_NOT_FOUND;
     enum err err = sessions_find(auth->sessions, hash, clock_wall_ms(), out);
     if (err == OK && sessions_want_saving(auth->sessions) &&
@@ -173,7 +182,7 @@ static enum err find_user(void *ctx, struct slice cookie, struct slice bearer,
     case AUTH_KEY:
         return is_key(auth, cookie) || is_key(auth, bearer) ? local_user(out) : ERR_NOT_FOUND;
     case AUTH_ACCOUNTS:
-        return user_of_session(auth, cookie, out);
+        return user_of(auth, cookie, bearer, out);
     }
     MUST(false);
 }
@@ -199,6 +208,11 @@ enum http_auth_mode auth_mode(const struct auth *auth)
     return auth->mode;
 }
 
+enum auth_registration auth_registration(const struct auth *auth)
+{
+    return auth->registration;
+}
+
 const char *auth_key(const struct auth *auth)
 {
     return auth->key;
@@ -221,15 +235,85 @@ static void peer_key(struct slice peer, char out[64])
     sodium_bin2hex(out, 64, address.s6_addr, 8);
 }
 
-static enum err count_try(struct limit *limit, const char *key, struct auth_answer *out,
-                          struct why *why)
+static enum err slow_down(int64_t retry_ms, int *retry_after_s, struct why *why)
 {
-    int64_t retry_ms = 0;
-    if (limit_try(limit, key, clock_mono_ms(), &retry_ms) == OK)
-        return OK;
-    out->retry_after_s = (int) (retry_ms / 1000 + 1);
+    *retry_after_s = (int) ((retry_ms + 999) / 1000);
     return why_set(why, ERR_LIMIT, NULL, "too many tries; the next one may be made in %d seconds",
-                   out->retry_after_s);
+                   *retry_after_s);
+}
+
+enum { TRY_KEY_SIZE = 64 + STORE_NAME_SIZE };
+
+static void name_key(const char *peer, const char *name, char out[TRY_KEY_SIZE])
+{
+    snprintf(out, TRY_KEY_SIZE, "%s %s", peer, name);
+}
+
+enum err auth_count_try(struct auth *auth, struct slice peer, const char *name,
+                        struct auth_answer *out, struct why *why)
+{
+    char key[64], named[TRY_KEY_SIZE];
+    int64_t now_ms = clock_mono_ms(), retry_ms = 0;
+    peer_key(peer, key);
+    name_key(key, name != NULL ? name : "", named);
+    enum err err = limit_look(auth->names, named, now_ms, &retry_ms);
+    if (err == OK)
+        err = limit_try(auth->peers, key, now_ms, &retry_ms);
+    if (err == OK && name != NULL)
+        err = limit_try(auth->names, named, now_ms, &retry_ms);
+    return err != OK ? slow_down(retry_ms, &out->retry_after_s, why) : OK;
+}
+
+enum err auth_look_at_tries(struct auth *auth, struct slice peer, struct slice name,
+                            int *retry_after_s, struct why *why)
+{
+    char shown[STORE_NAME_SIZE], folded[STORE_NAME_SIZE] = "", key[64], named[TRY_KEY_SIZE];
+    int64_t now_ms = clock_mono_ms(), retry_ms = 0;
+    if (name_check(name, shown, folded, NULL) != OK)
+        folded[0] = '\0';
+    peer_key(peer, key);
+    name_key(key, folded, named);
+    enum err err = limit_look(auth->peers, key, now_ms, &retry_ms);
+    if (err == OK)
+        err = limit_look(auth->names, named, now_ms, &retry_ms);
+    return err != OK ? slow_down(retry_ms, retry_after_s, why) : OK;
+}
+
+void auth_mark_failure(struct auth *auth, struct slice peer, const char *name)
+{
+    char key[64], named[TRY_KEY_SIZE];
+    peer_key(peer, key);
+    name_key(key, name, named);
+    limit_again(auth->peers, key, clock_mono_ms());
+    limit_again(auth->names, named, clock_mono_ms());
+}
+
+void auth_forgive_try(struct auth *auth, struct slice peer, const char *name)
+{
+    char key[64], named[TRY_KEY_SIZE];
+    peer_key(peer, key);
+    limit_forgive(auth->peers, key, clock_mono_ms());
+    if (name == NULL)
+        return;
+    name_key(key, name, named);
+    limit_forgive(auth->names, named, clock_mono_ms());
+}
+
+void auth_note(struct auth *auth, const struct http_user *user, struct slice peer,
+               const char *action, const char *object)
+{
+    CLEANUP(str_fini) struct str from = {0};
+    str_append_utf8(&from, peer.at, peer.length);
+    const struct store_audit entry = {.at_ms = clock_wall_ms(),
+                                      .user = user->id[0] != '\0' ? user->id : NULL,
+                                      .name = user->name,
+                                      .action = action,
+                                      .object = object,
+                                      .peer = str_text(&from)};
+    log_info("auth.did", log_str("user", user->name), log_str("action", action),
+             log_str("object", object), log_str("peer", str_text(&from)));
+    if (store_audit_add(auth->store, &entry) != OK)
+        log_warning("auth.not_noted", log_str("action", action));
 }
 
 static enum err check_code(struct auth *auth, const struct auth_wish *wish, struct why *why)
@@ -250,36 +334,38 @@ static enum err make_first(struct auth *auth, const struct auth_wish *wish, stru
     struct store_user user;
     enum err err = check_code(auth, wish, why);
     if (err == OK)
-        err = auth_add_user(auth->store, wish->username, wish->password, true, true, &user, why);
+        err = auth_add_user(auth->store, wish->username, wish->password, ROLE_ADMIN, true, &user,
+                            why);
     else
         return err;
     if (err == ERR_REFUSED) {
-        accounts_exist(auth);
+        auth_accounts_exist(auth);
         return why_set(why, ERR_GONE, NULL, "there is an account already");
     }
     if (err != OK)
         return err;
-    accounts_exist(auth);
-    log_info("auth.set_up", log_str("user", user.name));
-    return open_session(auth, &user, out);
+    auth_accounts_exist(auth);
+    err = auth_open_session(auth, &user, wish, out);
+    if (err == OK)
+        auth_note(auth, &out->user, wish->peer, "setup", user.name);
+    return err;
 }
 
 enum err auth_set_up(struct auth *auth, const struct auth_wish *wish, struct auth_answer *out,
                      struct why *why)
 {
-    char key[64];
     if (has_accounts(auth) || auth->code == NULL)
         return why_set(why, ERR_GONE, NULL, "there is an account already");
-    peer_key(wish->peer, key);
-    enum err err = wish->is_loopback ? OK : count_try(auth->peers, key, out, why);
+    enum err err = wish->is_loopback ? OK : auth_count_try(auth, wish->peer, NULL, out, why);
     if (err == OK)
         err = make_first(auth, wish, out, why);
     if (err == OK || err == ERR_BAD_INPUT)
-        limit_forgive(auth->peers, key, clock_mono_ms());
+        auth_forgive_try(auth, wish->peer, NULL);
     return err;
 }
 
-/* The name and the password are judged together: nobody learns which names there are. */
+/* Name, password and account are judged together, and cost the same: nobody learns which names there are,
+ * or which are disabled. */
 static enum err check_password(struct auth *auth, const struct auth_wish *wish, const char *folded,
                                struct store_user *user)
 {
@@ -287,45 +373,47 @@ static enum err check_password(struct auth *auth, const struct auth_wish *wish, 
     if (err != OK && err != ERR_NOT_FOUND)
         return err;
     if (err == ERR_NOT_FOUND)
-        user->password[0] = '\0';
-    return password_is(wish->password, user->password) ? OK : ERR_REFUSED;
+        *user = (struct store_user){.password = ""};
+    bool is_right = password_is(wish->password, user->password);
+    return is_right && !user->is_disabled ? OK : ERR_REFUSED;
 }
 
 static enum err try_password(struct auth *auth, const struct auth_wish *wish, const char *folded,
                              struct auth_answer *out, struct why *why)
 {
     struct store_user user;
-    enum err err = count_try(auth->names, folded, out, why);
-    if (err != OK)
-        return err;
-    err = check_password(auth, wish, folded, &user);
+    enum err err = check_password(auth, wish, folded, &user);
     if (err == ERR_REFUSED) {
-        CLEANUP(str_fini) struct str peer = {0};
-        str_append_utf8(&peer, wish->peer.at, wish->peer.length);
-        /* not the name: people type their password into that field */
-        log_warning("auth.refused", log_str("peer", str_text(&peer)));
-        return why_set(why, err, NULL, "that is not a name and its password");
+        /* The account, where there is one, not what was typed: that may be a password. */
+        auth_note(auth, &(struct http_user){.id = ""}, wish->peer, "sign-in refused", user.name);
+        return why_set(why, err, NULL, NO_SUCH);
     }
     if (err != OK)
         return err;
-    limit_forgive(auth->names, folded, clock_mono_ms());
-    accounts_exist(auth);
-    return open_session(auth, &user, out);
+    auth_accounts_exist(auth);
+    err = auth_open_session(auth, &user, wish, out);
+    if (err == ERR_REFUSED)
+        return why_set(why, err, NULL, NO_SUCH);
+    if (err == OK)
+        auth_note(auth, &out->user, wish->peer, "sign-in", "");
+    return err;
 }
 
 enum err auth_sign_in(struct auth *auth, const struct auth_wish *wish, struct auth_answer *out,
                       struct why *why)
 {
-    char key[64], name[STORE_NAME_SIZE], folded[STORE_NAME_SIZE];
-    peer_key(wish->peer, key);
-    enum err err = count_try(auth->peers, key, out, why);
+    char name[STORE_NAME_SIZE], folded[STORE_NAME_SIZE];
+    bool is_name = name_check(wish->username, name, folded, NULL) == OK;
+    enum err err = auth_count_try(auth, wish->peer, is_name ? folded : NULL, out, why);
     if (err != OK)
         return err;
-    if (wish->password.length > 1024 || name_check(wish->username, name, folded, NULL) != OK)
-        return why_set(why, ERR_REFUSED, NULL, "that is not a name and its password");
+    if (wish->password.length > 1024 || !is_name)
+        return why_set(why, ERR_REFUSED, NULL, NO_SUCH);
     err = try_password(auth, wish, folded, out, why);
     if (err == OK)
-        limit_forgive(auth->peers, key, clock_mono_ms());
+        auth_forgive_try(auth, wish->peer, folded);
+    else if (err == ERR_REFUSED)
+        auth_mark_failure(auth, wish->peer, folded);
     return err;
 }
 
@@ -354,7 +442,7 @@ static enum err make_admin(struct auth *auth, const struct auth_options *options
     if (err != OK)
         return err;
     struct slice given = {str_text(&password), password.length};
-    err = auth_add_user(auth->store, name, given, true, true, NULL, why);
+    err = auth_add_user(auth->store, name, given, ROLE_ADMIN, true, NULL, why);
     if (err == ERR_BAD_INPUT)
         snprintf(why->field, sizeof why->field, "%s",
                  strcmp(why->field, "username") == 0 ? "auth.admin_name"
@@ -382,17 +470,32 @@ static void load_session(void *ctx, const struct store_session *session,
     sessions_add(auth->sessions, session, user);
 }
 
+static void load_key(void *ctx, const struct store_key *key, const struct store_user *user)
+{
+    struct auth *auth = ctx;
+    sessions_add_key(auth->sessions, key, user);
+}
+
 static enum err load(struct auth *auth, const struct auth_options *options, struct why *why)
 {
     enum err err = store_sessions_expire(auth->store, clock_wall_ms() - auth->session_ms);
     if (err == OK)
-        err = store_sessions_each(auth->store, load_session, auth);
+        err = store_sessions_each(auth->store, NULL, load_session, auth);
+    if (err == OK)
+        err = store_keys_each(auth->store, NULL, load_key, auth);
     if (err != OK)
         return why_set(why, err, NULL, "the accounts cannot be read");
     auth_look_again(auth);
     if (!atomic_load(&auth->has_accounts) && options->admin_password_file != NULL)
         err = make_admin(auth, options, why);
     return err != OK ? err : make_code(auth, options, why);
+}
+
+/* Half the cores: films go on while somebody guesses. */
+static unsigned hash_threads(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores >= 4 ? (unsigned) cores / 2 : 1;
 }
 
 enum err auth_start(const struct auth_options *options, struct store *store, struct auth **out,
@@ -403,13 +506,15 @@ enum err auth_start(const struct auth_options *options, struct store *store, str
     struct auth *auth = mem_new(struct auth);
     auth->mode = options->mode;
     auth->store = store;
+    auth->registration = options->registration;
     auth->session_ms = options->session_ms != 0 ? options->session_ms : SESSION_MS;
     auth->sessions = sessions_new(auth->session_ms);
-    auth->peers = limit_new(PEER_BURST, PEER_DRAIN_MS);
-    auth->names = limit_new(NAME_BURST, NAME_DRAIN_MS);
+    pthread_mutex_init(&auth->people, NULL);
+    auth->peers = limit_new(&PEER_RULE);
+    auth->names = limit_new(&NAME_RULE);
     if (auth->mode == AUTH_KEY)
-        draw_token(auth->key);
-    enum err err = pool_new("auth", 1, QUEUE, &auth->pool);
+        auth_draw_token(auth->key);
+    enum err err = pool_new("auth", hash_threads(), QUEUE, &auth->pool);
     if (err == OK && auth->mode == AUTH_ACCOUNTS)
         err = load(auth, options, why);
     if (err != OK)
@@ -428,6 +533,7 @@ void auth_stop(struct auth **auth)
     limit_free(&(*auth)->peers);
     limit_free(&(*auth)->names);
     code_free(&(*auth)->code);
+    pthread_mutex_destroy(&(*auth)->people);
     sodium_memzero((*auth)->key, AUTH_TOKEN_SIZE);
     mem_free(*auth);
     *auth = NULL;

@@ -21,6 +21,9 @@
 
 struct auth;
 
+/* Who may make an account for himself. */
+enum auth_registration { AUTH_BY_INVITE, AUTH_OPEN, AUTH_CLOSED };
+
 struct auth_options {
     enum http_auth_mode mode;
     const char *data_folder;         /* setup-code stands there while there is no account */
@@ -30,6 +33,7 @@ struct auth_options {
     void (*show_code)(void *ctx, const char *code);
     void *show_ctx;
     int64_t session_ms; /* a session that nobody uses ends after; 0 = 30 days */
+    enum auth_registration registration;
 };
 
 /* Blocks. BAD_INPUT: the password file; IO: the store, the folder. */
@@ -44,18 +48,20 @@ bool auth_has_accounts(struct auth *auth);
 /* Accounts may also be made by `matinee user add`: looks whether there are some by now. Blocks. */
 void auth_look_again(struct auth *auth);
 enum http_auth_mode auth_mode(const struct auth *auth);
+enum auth_registration auth_registration(const struct auth *auth);
 /* The key of mode key; "" in the others. Lent until auth_stop. */
 const char *auth_key(const struct auth *auth);
-/* One thread: each hash takes 64 MiB while it is made. Its queue is short: BUSY is an answer. */
+/* Half the cores at most: each hash takes 64 MiB while it is made. Its queue is short: BUSY is an answer. */
 struct pool *auth_pool(struct auth *auth);
-/* True while the session (struct http_user, `session`) has not been ended; "" always is. */
+/* True while the session or key (struct http_user, `session`) has not been ended; "" never is. */
 bool auth_session_lives(struct auth *auth, const char *session);
 
 struct auth_wish {
     struct slice username, password;
-    struct slice code; /* for setup; absent = none given */
-    struct slice peer; /* the asker's address, in text */
-    bool is_loopback;  /* both ends are: needs no code */
+    struct slice code;  /* for setup, or of an invitation; absent = none given */
+    struct slice peer;  /* the asker's address, in text */
+    struct slice agent; /* what his browser calls itself */
+    bool is_loopback;   /* both ends are: needs no code */
 };
 struct auth_answer {
     struct http_user user;
@@ -66,14 +72,24 @@ struct auth_answer {
  * code is wrong; GONE: there is an account already; LIMIT: too many tries; IO. */
 MUST_CHECK enum err auth_set_up(struct auth *auth, const struct auth_wish *wish,
                                 struct auth_answer *out, struct why *why);
-/* Blocks. REFUSED: no such name and password; LIMIT: too many tries; IO. */
+/* Blocks. REFUSED: no such name and password, or the account is disabled, which look the same; LIMIT: too
+ * many tries; IO. */
 MUST_CHECK enum err auth_sign_in(struct auth *auth, const struct auth_wish *wish,
                                  struct auth_answer *out, struct why *why);
+/* What auth_sign_in would say at once of a try of this name (absent or none of ours: of no name) from this
+ * address: LIMIT, or OK. Counts nothing, does not block. */
+MUST_CHECK enum err auth_look_at_tries(struct auth *auth, struct slice peer, struct slice name,
+                                       int *retry_after_s, struct why *why);
 /* Blocks. Nothing happens where there is no such session. */
 MUST_CHECK enum err auth_sign_out(struct auth *auth, const char *session);
 
 /* Makes an account, for `matinee user add` and the password file. Blocks. BAD_INPUT (why says),
  * BUSY: the name is taken; REFUSED: `only_first`, and there is one. */
 MUST_CHECK enum err auth_add_user(struct store *store, struct slice name, struct slice password,
-                                  bool is_admin, bool only_first, struct store_user *out,
+                                  enum role role, bool only_first, struct store_user *out,
                                   struct why *why);
+
+/* Writes to the log of who did what, and to that of the server. `object` is what it was done to, in words
+ * or ids, "" for nothing. Blocks. */
+void auth_note(struct auth *auth, const struct http_user *user, struct slice peer,
+               const char *action, const char *object);

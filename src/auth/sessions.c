@@ -9,10 +9,16 @@
 #include "base/mem.h"
 
 /* The store hears once an hour that a session is in use: its lifetime is counted in days. */
-enum { TELL_MS = 60 * 60 * 1000, TOKEN_LENGTH = 43 };
+enum {
+    TELL_MS = 60 * 60 * 1000,
+    TOKEN_LENGTH = 43,
+    PREFIX_LENGTH = sizeof SESSIONS_KEY_PREFIX - 1
+};
 
 struct entry {
-    uint8_t hash[32];
+    uint8_t hash[STORE_HASH_SIZE];
+    char id[STORE_ID_SIZE];
+    bool is_key;
     struct http_user user;
     int64_t seen_ms, told_ms;
 };
@@ -26,12 +32,24 @@ struct sessions {
     bool want_saving, is_saving;
 };
 
-enum err sessions_hash(struct slice token, uint8_t out[32])
+static enum err hash_of(struct slice secret, size_t length, uint8_t out[STORE_HASH_SIZE])
 {
-    if (token.length != TOKEN_LENGTH)
+    if (secret.length != length)
         return ERR_BAD_INPUT;
-    crypto_generichash(out, 32, (const unsigned char *) token.at, token.length, NULL, 0);
+    crypto_generichash(out, STORE_HASH_SIZE, (const unsigned char *) secret.at, length, NULL, 0);
     return OK;
+}
+
+enum err sessions_hash(struct slice token, uint8_t out[STORE_HASH_SIZE])
+{
+    return hash_of(token, TOKEN_LENGTH, out);
+}
+
+enum err sessions_hash_key(struct slice key, uint8_t out[STORE_HASH_SIZE])
+{
+    if (!slice_starts(key, SESSIONS_KEY_PREFIX))
+        return ERR_BAD_INPUT;
+    return hash_of(key, PREFIX_LENGTH + TOKEN_LENGTH, out);
 }
 
 struct sessions *sessions_new(int64_t lifetime_ms)
@@ -52,13 +70,15 @@ void sessions_free(struct sessions **sessions)
     *sessions = NULL;
 }
 
+/* --- adding --- */
+
 /* Where `hash` is, or would stand. */
-static size_t place_of(const struct sessions *sessions, const uint8_t hash[32])
+static size_t place_of(const struct sessions *sessions, const uint8_t hash[STORE_HASH_SIZE])
 {
     size_t low = 0, high = sessions->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (memcmp(sessions->entries[middle].hash, hash, 32) < 0)
+        if (memcmp(sessions->entries[middle].hash, hash, STORE_HASH_SIZE) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -66,68 +86,151 @@ static size_t place_of(const struct sessions *sessions, const uint8_t hash[32])
     return low;
 }
 
-static struct entry *find(struct sessions *sessions, const uint8_t hash[32])
+static struct entry *find(struct sessions *sessions, const uint8_t hash[STORE_HASH_SIZE])
 {
     size_t at = place_of(sessions, hash);
-    if (at == sessions->count || memcmp(sessions->entries[at].hash, hash, 32) != 0)
+    if (at == sessions->count || memcmp(sessions->entries[at].hash, hash, STORE_HASH_SIZE) != 0)
         return NULL;
     return &sessions->entries[at];
+}
+
+static void name_user(struct http_user *out, const struct store_user *user)
+{
+    snprintf(out->id, sizeof out->id, "%s", user->id);
+    snprintf(out->name, sizeof out->name, "%s", user->name);
+    out->role = user->role;
+}
+
+static void add(struct sessions *sessions, const struct entry *entry)
+{
+    pthread_mutex_lock(&sessions->lock);
+    size_t at = place_of(sessions, entry->hash);
+    mem_grow(sessions->entries, sessions->count, sessions->room);
+    memmove(&sessions->entries[at + 1], &sessions->entries[at],
+            (sessions->count - at) * sizeof *entry);
+    sessions->entries[at] = *entry;
+    sessions->count++;
+    pthread_mutex_unlock(&sessions->lock);
 }
 
 void sessions_add(struct sessions *sessions, const struct store_session *session,
                   const struct store_user *user)
 {
-    struct entry entry = {.seen_ms = session->seen_ms, .told_ms = session->seen_ms};
+    struct entry entry = {
+        .seen_ms = session->seen_ms, .told_ms = session->seen_ms, .user = {.scopes = SCOPE_ALL}};
+    if (user->is_disabled)
+        return;
     memcpy(entry.hash, session->hash, sizeof entry.hash);
-    snprintf(entry.user.id, sizeof entry.user.id, "%s", user->id);
-    snprintf(entry.user.name, sizeof entry.user.name, "%s", user->name);
+    memcpy(entry.id, session->id, sizeof entry.id);
+    name_user(&entry.user, user);
     snprintf(entry.user.session, sizeof entry.user.session, "%s", session->id);
-    entry.user.is_admin = user->is_admin;
-    pthread_mutex_lock(&sessions->lock);
-    size_t at = place_of(sessions, entry.hash);
-    mem_grow(sessions->entries, sessions->count, sessions->room);
-    memmove(&sessions->entries[at + 1], &sessions->entries[at],
-            (sessions->count - at) * sizeof entry);
-    sessions->entries[at] = entry;
-    sessions->count++;
-    pthread_mutex_unlock(&sessions->lock);
+    add(sessions, &entry);
 }
 
-static size_t index_of(const struct sessions *sessions, const char *id)
+void sessions_add_key(struct sessions *sessions, const struct store_key *key,
+                      const struct store_user *user)
 {
-    size_t i = 0;
-    while (i < sessions->count && strcmp(sessions->entries[i].user.session, id) != 0)
-        i++;
-    return i;
+    struct entry entry = {.is_key = true,
+                          .seen_ms = key->seen_ms,
+                          .told_ms = key->seen_ms,
+                          .user = {.is_key = true, .scopes = key->scopes}};
+    if (user->is_disabled)
+        return;
+    memcpy(entry.hash, key->hash, sizeof entry.hash);
+    memcpy(entry.id, key->id, sizeof entry.id);
+    name_user(&entry.user, user);
+    snprintf(entry.user.session, sizeof entry.user.session, "%s", key->id);
+    add(sessions, &entry);
+}
+
+/* --- removing, changing --- */
+
+struct choice {
+    const char *id;   /* or NULL */
+    const char *user; /* or NULL */
+    const char *kept; /* or NULL */
+    bool spares_keys;
+};
+
+static bool is_chosen(const struct choice *choice, const struct entry *entry)
+{
+    if (choice->id != NULL)
+        return strcmp(entry->id, choice->id) == 0;
+    if (strcmp(entry->user.id, choice->user) != 0 || (choice->spares_keys && entry->is_key))
+        return false;
+    return choice->kept == NULL || strcmp(entry->id, choice->kept) != 0;
+}
+
+static void remove_chosen(struct sessions *sessions, const struct choice *choice)
+{
+    size_t kept = 0;
+    pthread_mutex_lock(&sessions->lock);
+    for (size_t i = 0; i < sessions->count; i++)
+        if (!is_chosen(choice, &sessions->entries[i]))
+            sessions->entries[kept++] = sessions->entries[i];
+    sessions->count = kept;
+    pthread_mutex_unlock(&sessions->lock);
 }
 
 void sessions_remove(struct sessions *sessions, const char *id)
 {
+    remove_chosen(sessions, &(struct choice){.id = id});
+}
+
+void sessions_remove_of(struct sessions *sessions, const char *user, const char *kept)
+{
+    remove_chosen(sessions, &(struct choice){.user = user, .kept = kept, .spares_keys = true});
+}
+
+void sessions_forget(struct sessions *sessions, const char *user)
+{
+    remove_chosen(sessions, &(struct choice){.user = user});
+}
+
+void sessions_change(struct sessions *sessions, const struct store_user *user)
+{
     pthread_mutex_lock(&sessions->lock);
-    size_t at = index_of(sessions, id);
-    if (at < sessions->count) {
-        sessions->count--;
-        memmove(&sessions->entries[at], &sessions->entries[at + 1],
-                (sessions->count - at) * sizeof sessions->entries[0]);
-    }
+    for (size_t i = 0; i < sessions->count; i++)
+        if (strcmp(sessions->entries[i].user.id, user->id) == 0)
+            name_user(&sessions->entries[i].user, user);
     pthread_mutex_unlock(&sessions->lock);
+}
+
+/* --- asking --- */
+
+/* Under lock. */
+static const struct entry *find_id(const struct sessions *sessions, const char *id)
+{
+    for (size_t i = 0; i < sessions->count; i++)
+        if (strcmp(sessions->entries[i].id, id) == 0)
+            return &sessions->entries[i];
+    return NULL;
 }
 
 bool sessions_has(struct sessions *sessions, const char *id)
 {
     pthread_mutex_lock(&sessions->lock);
-    bool has = index_of(sessions, id) < sessions->count;
+    bool has = find_id(sessions, id) != NULL;
     pthread_mutex_unlock(&sessions->lock);
     return has;
 }
 
-enum err sessions_find(struct sessions *sessions, const uint8_t hash[32], int64_t now_ms,
-                       struct http_user *out)
+int64_t sessions_last_seen(struct sessions *sessions, const char *id)
+{
+    pthread_mutex_lock(&sessions->lock);
+    const struct entry *entry = find_id(sessions, id);
+    int64_t seen_ms = entry != NULL ? entry->seen_ms : -1;
+    pthread_mutex_unlock(&sessions->lock);
+    return seen_ms;
+}
+
+enum err sessions_find(struct sessions *sessions, const uint8_t hash[STORE_HASH_SIZE],
+                       int64_t now_ms, struct http_user *out)
 {
     enum err err = ERR_NOT_FOUND;
     pthread_mutex_lock(&sessions->lock);
     struct entry *entry = find(sessions, hash);
-    if (entry != NULL && now_ms - entry->seen_ms < sessions->lifetime_ms) {
+    if (entry != NULL && (entry->is_key || now_ms - entry->seen_ms < sessions->lifetime_ms)) {
         entry->seen_ms = now_ms;
         if (now_ms - entry->told_ms >= TELL_MS && !sessions->is_saving)
             sessions->want_saving = true;
@@ -150,7 +253,7 @@ bool sessions_want_saving(struct sessions *sessions)
     return want;
 }
 
-enum err sessions_take_seen(struct sessions *sessions, char id[STORE_ID_SIZE], int64_t *seen_ms)
+enum err sessions_take_seen(struct sessions *sessions, struct sessions_seen *out)
 {
     enum err err = ERR_NOT_FOUND;
     pthread_mutex_lock(&sessions->lock);
@@ -158,9 +261,9 @@ enum err sessions_take_seen(struct sessions *sessions, char id[STORE_ID_SIZE], i
         struct entry *entry = &sessions->entries[i];
         if (entry->seen_ms - entry->told_ms < TELL_MS)
             continue;
-        entry->told_ms = *seen_ms = entry->seen_ms;
-        memcpy(id, entry->user.session, STORE_ID_SIZE - 1);
-        id[STORE_ID_SIZE - 1] = '\0';
+        entry->told_ms = entry->seen_ms;
+        *out = (struct sessions_seen){.is_key = entry->is_key, .seen_ms = entry->seen_ms};
+        memcpy(out->id, entry->id, sizeof out->id);
         err = OK;
     }
     if (err != OK)

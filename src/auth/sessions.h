@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The sessions there are, in memory: every request asks here. Times are passed in.
- * Threads: any. One lock inside, a leaf. */
+/* Who may ask, in memory: every request looks here. Sessions, which end when nobody uses them for a
+ * while, and keys, which do not. Times are passed in. Threads: any. One lock inside, a leaf. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,24 +9,45 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "http/http.h"
-#include "store/accounts.h"
+#include "store/keys.h"
+#include "store/sessions.h"
+
+#define SESSIONS_KEY_PREFIX "mk_"
 
 struct sessions;
 
-/* A token is 43 characters of base64url; what is no token has no hash. BAD_INPUT. */
-MUST_CHECK enum err sessions_hash(struct slice token, uint8_t out[32]);
+/* A token is 43 characters of base64url, a key SESSIONS_KEY_PREFIX and so many; what is neither has no
+ * hash. BAD_INPUT. */
+MUST_CHECK enum err sessions_hash(struct slice token, uint8_t out[STORE_HASH_SIZE]);
+MUST_CHECK enum err sessions_hash_key(struct slice key, uint8_t out[STORE_HASH_SIZE]);
 
 struct sessions *sessions_new(int64_t lifetime_ms);
 void sessions_free(struct sessions **sessions);
+/* Of a user who is disabled neither opens anything: it is left out. */
 void sessions_add(struct sessions *sessions, const struct store_session *session,
                   const struct store_user *user);
+void sessions_add_key(struct sessions *sessions, const struct store_key *key,
+                      const struct store_user *user);
+/* By the id of a session or a key. */
 void sessions_remove(struct sessions *sessions, const char *id);
+/* All sessions of the user but `kept` (an id, or NULL); his keys stay. */
+void sessions_remove_of(struct sessions *sessions, const char *user, const char *kept);
+/* Sessions and keys. */
+void sessions_forget(struct sessions *sessions, const char *user);
+/* His name and role from now on. */
+void sessions_change(struct sessions *sessions, const struct store_user *user);
 bool sessions_has(struct sessions *sessions, const char *id);
-/* NOT_FOUND: no such session, or nobody used it for too long. */
-MUST_CHECK enum err sessions_find(struct sessions *sessions, const uint8_t hash[32], int64_t now_ms,
-                                  struct http_user *out);
-/* One session that was used since the store last heard of it; it counts as told. NOT_FOUND. */
-MUST_CHECK enum err sessions_take_seen(struct sessions *sessions, char id[STORE_ID_SIZE],
-                                       int64_t *seen_ms);
+/* NOT_FOUND: no such session or key, or nobody used it for too long. */
+MUST_CHECK enum err sessions_find(struct sessions *sessions, const uint8_t hash[STORE_HASH_SIZE],
+                                  int64_t now_ms, struct http_user *out);
+/* One session or key that was used since the store last heard of it; it counts as told. NOT_FOUND. */
+struct sessions_seen {
+    char id[STORE_ID_SIZE];
+    bool is_key;
+    int64_t seen_ms;
+};
+MUST_CHECK enum err sessions_take_seen(struct sessions *sessions, struct sessions_seen *out);
 /* True when enough has changed to tell the store; false until sessions_take_seen says NOT_FOUND. */
 bool sessions_want_saving(struct sessions *sessions);
+/* When it was last used, which the store hears late; -1: no such. By the id. */
+int64_t sessions_last_seen(struct sessions *sessions, const char *id);

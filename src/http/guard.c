@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "http/guard.h"
-#include "base/mem.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -201,7 +200,8 @@ static enum err find_user(const struct http *http, const h2o_req_t *h2o, struct 
     if (http->options.auth_mode == AUTH_KEY && !key_is_right(http, cookie) &&
         !key_is_right(http, bearer))
         return ERR_NOT_FOUND;
-    *out = (struct http_user){.id = "local", .name = "local", .is_admin = true};
+    *out =
+        (struct http_user){.id = "local", .name = "local", .role = ROLE_ADMIN, .scopes = SCOPE_ALL};
     return OK;
 }
 
@@ -215,6 +215,41 @@ static bool has_accounts(const struct http *http)
 {
     return http->options.auth_mode != AUTH_ACCOUNTS || http->auth.has_accounts == NULL ||
            http->auth.has_accounts(http->auth.ctx);
+}
+
+static enum scope scope_of(unsigned flags)
+{
+    if ((flags & ROUTE_PLAY) != 0)
+        return SCOPE_PLAY;
+    if ((flags & ROUTE_REQUEST) != 0)
+        return SCOPE_REQUEST;
+    if ((flags & ROUTE_DOWNLOAD) != 0)
+        return SCOPE_DOWNLOAD;
+    if ((flags & ROUTE_LOCAL) != 0)
+        return SCOPE_METRICS;
+    return (flags & ROUTE_ADMIN) != 0 ? SCOPE_ADMIN : SCOPE_READ;
+}
+
+static bool guard_scope(struct request *request)
+{
+    unsigned flags = request->flags;
+    if (!request->user.is_key)
+        return true;
+    if ((flags & ROUTE_PERSON) != 0)
+        return refuse(request, 403, NULL, "this is for who is signed in, not for a key");
+    enum scope needed = scope_of(flags);
+    if ((request->user.scopes & needed) != 0)
+        return true;
+    struct why why;
+    (void) why_set(&why, ERR_REFUSED, NULL, "this key has not the scope %s", scope_name(needed));
+    reply_problem(request, 403, ERR_REFUSED, &why);
+    return false;
+}
+
+/* /metrics: for administrators, and for keys made for it. */
+static bool may_measure(const struct request *request)
+{
+    return request->user.is_key || http_user_is_admin(&request->user);
 }
 
 static bool guard_sign_in(struct request *request)
@@ -234,12 +269,11 @@ static bool guard_sign_in(struct request *request)
         return true;
     if (request->user.id[0] == '\0')
         return refuse(request, 401, NULL, "this needs to be signed in");
-    if ((flags & ROUTE_ADMIN) != 0 && !request->user.is_admin)
+    if ((flags & ROUTE_ADMIN) != 0 && !http_user_is_admin(&request->user))
         return refuse(request, 403, NULL, "this needs the role of an administrator");
-    bool has_key = bearer_of(request->h2o).at != NULL;
-    if ((flags & ROUTE_LOCAL) != 0 && !request->user.is_admin && !has_key)
+    if ((flags & ROUTE_LOCAL) != 0 && !may_measure(request))
         return refuse(request, 403, NULL, "this needs a key or the role of an administrator");
-    return true;
+    return guard_scope(request);
 }
 
 bool guard_route(struct request *request)

@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/mailbox.h"
+#include "base/role.h"
 #include "base/str.h"
 #include "base/why.h"
 
@@ -36,6 +37,12 @@ enum http_route_flags {
     ROUTE_OUTWARD = 8, /* a GET that works outwards: refuses Sec-Fetch-Site: cross-site */
     ROUTE_TOKEN = 16,  /* checks its own credential (/hls/~token/...), CORS * */
     ROUTE_SETUP = 32,  /* answers while no account exists */
+    /* What a key must be good for; none of these: SCOPE_ADMIN and SCOPE_METRICS by the flags above,
+     * else SCOPE_READ. */
+    ROUTE_PLAY = 64,
+    ROUTE_REQUEST = 128,
+    ROUTE_DOWNLOAD = 256,
+    ROUTE_PERSON = 512, /* no key at all: passwords, sessions, keys */
 };
 
 struct http_route {
@@ -52,9 +59,16 @@ struct http_route {
 struct http_user {
     char id[40];
     char name[65];
-    bool is_admin;
-    char session[40]; /* the session's public id, for sign-out; "" for keys and --auth none */
+    enum role role;
+    unsigned scopes;  /* SCOPE_ALL but for keys */
+    bool is_key;      /* asks by a key of the API */
+    char session[40]; /* the public id of the session or key; "" with --auth none and key */
 };
+/* By role; what a key may is another question. */
+static inline bool http_user_is_admin(const struct http_user *user)
+{
+    return user->id[0] != '\0' && user->role == ROLE_ADMIN;
+}
 
 /* What the guard asks of accounts. Called on the http loops; must not block (answers from
  * memory). */

@@ -68,6 +68,35 @@ static const char *const STEPS[] = {
     " type TEXT NOT NULL, etag TEXT NOT NULL, modified TEXT NOT NULL, size INTEGER NOT NULL,"
     " is_ranged INTEGER NOT NULL, is_paused INTEGER NOT NULL, is_filed INTEGER NOT NULL,"
     " added_ms INTEGER NOT NULL) STRICT;",
+
+    /* 4: roles, devices that are signed in, keys, invitations, links to set a password, the log of who
+     * did what */
+    "ALTER TABLE user ADD COLUMN role TEXT NOT NULL DEFAULT 'member';"
+    "UPDATE user SET role = 'admin' WHERE is_admin <> 0;"
+    "ALTER TABLE user DROP COLUMN is_admin;"
+    "ALTER TABLE user ADD COLUMN is_disabled INTEGER NOT NULL DEFAULT 0;"
+
+    "ALTER TABLE session ADD COLUMN agent TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE session ADD COLUMN peer TEXT NOT NULL DEFAULT '';"
+
+    "CREATE TABLE api_key(id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE,"
+    " user TEXT NOT NULL REFERENCES user(id) ON DELETE CASCADE, name TEXT NOT NULL,"
+    " scopes INTEGER NOT NULL, created_ms INTEGER NOT NULL, seen_ms INTEGER) STRICT;"
+    "CREATE INDEX api_key_user ON api_key(user);"
+
+    /* Who made it may go; what came of it is in the log. */
+    "CREATE TABLE invite(id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, role TEXT NOT NULL,"
+    " made_by TEXT REFERENCES user(id) ON DELETE SET NULL, created_ms INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE reset(user TEXT PRIMARY KEY REFERENCES user(id) ON DELETE CASCADE,"
+    " hash BLOB NOT NULL UNIQUE, expires_ms INTEGER NOT NULL) STRICT;"
+
+    /* Names as they were then: people and things may be gone. */
+    "CREATE TABLE audit(n INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, user TEXT, name TEXT NOT "
+    "NULL,"
+    " action TEXT NOT NULL, object TEXT NOT NULL, peer TEXT NOT NULL) STRICT;"
+    "CREATE INDEX audit_action ON audit(action, n);",
 };
 enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };
 

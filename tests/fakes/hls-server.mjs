@@ -180,7 +180,7 @@ function signIn(reply, username) {
 
 const routes = {
   'GET /api/v1/status': ({ reply }) => reply.json(200, {
-    version: '0-fake', setup_required: flags.auth === 'accounts' && accounts.size === 0, auth: flags.auth, sign_in: ['password'],
+    version: '0-fake', setup_required: flags.auth === 'accounts' && accounts.size === 0, auth: flags.auth, sign_in: ['password'], registration: 'invite',
     features: {}, sandbox: [],
   }),
   'POST /api/v1/setup': ({ body, reply }) => {

@@ -117,7 +117,7 @@ def test_every_schema_is_a_schema():
         jsonschema.Draft202012Validator.check_schema(schema)
         if schema.get("type") == "object" and name not in (
                 "Media", "Track", "Rendition", "Chapter", "PlaybackWish", "Capabilities",
-                "DownloadWish", "DownloadChange"):
+                "DownloadWish", "DownloadChange", "UserChange", "InviteWish"):
             assert schema["additionalProperties"] is False and schema["required"], name
 
 
@@ -150,6 +150,23 @@ def check_downloads(ask):
     ask("POST", "/api/v1/downloads", 422, b"d4:infoi1ee",
         {"Content-Type": "application/x-bittorrent"})
     ask("POST", "/api/v1/downloads", 415, b"d4:infoi1ee", {"Content-Type": "text/plain"})
+
+
+def check_people(ask):
+    """Of a house without accounts; with them: test_accounts.py."""
+    for path in ("me/sessions", "me/keys", "users", "invites", "audit"):
+        assert ask("GET", f"/api/v1/{path}", 200).json["items"] == []
+    for path in ("me/sessions", "me/keys", "users", "invites"):
+        ask("DELETE", f"/api/v1/{path}/nosuch", 404)
+    person = {"username": "ben", "password": PASSWORD}
+    ask("POST", "/api/v1/users", 403, person)
+    ask("PATCH", "/api/v1/users/nosuch", 403, {"role": "admin"})
+    ask("POST", "/api/v1/users/nosuch/reset", 404)
+    ask("POST", "/api/v1/invites", 403, {})
+    ask("POST", "/api/v1/register", 403, person)
+    ask("POST", "/api/v1/reset", 403, {"code": "x", "password": PASSWORD})
+    ask("PUT", "/api/v1/me/password", 403, {"current": "x", "password": PASSWORD})
+    ask("POST", "/api/v1/me/keys", 403, {"name": "x", "scopes": ["read"]})
 
 
 #: Nothing of a test leaves this machine.
@@ -202,6 +219,7 @@ def test_every_answer_is_as_described(folder):
         ask("POST", "/api/v1/setup", 409, {"username": "a", "password": PASSWORD})
         ask("DELETE", "/api/v1/session", 204)
         events(server, "library", enough=lambda heard: heard[-1][0] == "live")
+        check_people(ask)
         check_downloads(ask)
         check_links(ask)
         ask("GET", "/api/v1/events", 400)

@@ -20,7 +20,7 @@ const refusal = (code: number, detail: string) =>
   new Response(JSON.stringify({ detail, field: 'url', status: code, title: '', type: 'about:blank' }), { status: code, headers: { 'Content-Type': 'application/problem+json' } });
 
 beforeEach(() => {
-  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], features: {}, sandbox: [] };
+  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], registration: 'closed', features: {}, sandbox: [] };
   me.value = undefined;
   asked = [];
   items = [];
@@ -142,8 +142,8 @@ describe('recent links', () => {
   });
 
   test('are everybody’s own: those who are no admins open, watch and remove them', async () => {
-    status.value = { version: '1', setup_required: false, auth: 'accounts', sign_in: [], features: {}, sandbox: [] };
-    me.value = { id: 'u2', username: 'bo', role: 'user' };
+    status.value = { version: '1', setup_required: false, auth: 'accounts', sign_in: [], registration: 'closed', features: {}, sandbox: [] };
+    me.value = { id: 'u2', username: 'bo', role: 'member' };
     items = [link('a')];
     open();
     const row = await screen.findByRole('listitem', { name: 'a.mp4' });
@@ -165,7 +165,7 @@ describe('recent links', () => {
     open();
     await screen.findByRole('listitem', { name: 'a.mp4' });
     cleanup();
-    me.value = { id: 'u3', username: 'cy', role: 'user' };
+    me.value = { id: 'u3', username: 'cy', role: 'member' };
     answers['GET'] = () => new Promise(() => undefined);
     open();
     await screen.findByText('No downloads yet');

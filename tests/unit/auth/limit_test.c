@@ -8,35 +8,72 @@
 
 #include <cmocka.h>
 
-static void a_burst_and_then_one_at_a_time(void **state)
+static const struct limit_rule RULE = {3, 1000, 6000, 100000};
+
+static void each_wait_is_longer_up_to_a_most(void **state)
 {
     (void) state;
-    struct limit *limit = limit_new(3, 1000);
-    int64_t retry_ms = 0;
+    struct limit *limit = limit_new(&RULE);
+    int64_t retry_ms = 0, now_ms = 5000;
+    static const int64_t WAITS[] = {1000, 2000, 4000, 6000, 6000};
     for (int i = 0; i < 3; i++)
-        assert_int_equal(limit_try(limit, "a", 5000, &retry_ms), OK);
-    assert_int_equal(limit_try(limit, "a", 5000, &retry_ms), ERR_LIMIT);
-    assert_int_equal(retry_ms, 1000);
-    assert_int_equal(limit_try(limit, "a", 5400, &retry_ms), ERR_LIMIT);
-    assert_int_equal(retry_ms, 600);
-    assert_int_equal(limit_try(limit, "b", 5400, &retry_ms), OK);
-    assert_int_equal(limit_try(limit, "a", 6000, &retry_ms), OK);
-    assert_int_equal(limit_try(limit, "a", 6000, &retry_ms), ERR_LIMIT);
+        assert_int_equal(limit_try(limit, "a", now_ms, &retry_ms), OK);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(limit_try(limit, "a", now_ms, &retry_ms), ERR_LIMIT);
+        assert_int_equal(retry_ms, WAITS[i]);
+        assert_int_equal(limit_try(limit, "a", now_ms + WAITS[i] - 1, &retry_ms), ERR_LIMIT);
+        assert_int_equal(retry_ms, 1);
+        now_ms += WAITS[i];
+        assert_int_equal(limit_look(limit, "a", now_ms, &retry_ms), OK); /* does not count */
+        assert_int_equal(limit_look(limit, "a", now_ms, &retry_ms), OK);
+        assert_int_equal(limit_try(limit, "a", now_ms, &retry_ms), OK);
+    }
+    assert_int_equal(limit_try(limit, "b", now_ms, &retry_ms), OK); /* each for itself */
     limit_free(&limit);
     assert_null(limit);
+}
+
+static void the_wait_begins_when_a_try_has_failed(void **state)
+{
+    (void) state;
+    struct limit *limit = limit_new(&RULE);
+    int64_t retry_ms = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(limit_try(limit, "a", 4000 * i, &retry_ms), OK);
+        limit_again(limit, "a", 4000 * i + 1000);
+    }
+    assert_int_equal(limit_try(limit, "a", 9999, &retry_ms), ERR_LIMIT);
+    assert_int_equal(limit_try(limit, "a", 10000, &retry_ms), OK);
+    limit_again(limit, "b", 10000); /* forgotten meanwhile: nothing to wait for */
+    assert_int_equal(limit_try(limit, "b", 10000, &retry_ms), OK);
+    limit_free(&limit);
+}
+
+static void who_stays_away_begins_anew(void **state)
+{
+    (void) state;
+    struct limit *limit = limit_new(&RULE);
+    int64_t retry_ms = 0;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(limit_try(limit, "a", 0, &retry_ms), OK);
+    assert_int_equal(limit_try(limit, "a", 999, &retry_ms), ERR_LIMIT);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(limit_try(limit, "a", 100000, &retry_ms), OK);
+    assert_int_equal(limit_try(limit, "a", 100000, &retry_ms), ERR_LIMIT);
+    limit_free(&limit);
 }
 
 static void a_good_try_does_not_count(void **state)
 {
     (void) state;
-    struct limit *limit = limit_new(2, 1000);
+    struct limit *limit = limit_new(&RULE);
     int64_t retry_ms = 0;
     for (int i = 0; i < 20; i++) {
         assert_int_equal(limit_try(limit, "a", 5000, &retry_ms), OK);
         limit_forgive(limit, "a", 5000);
     }
-    assert_int_equal(limit_try(limit, "a", 5000, &retry_ms), OK);
-    assert_int_equal(limit_try(limit, "a", 5000, &retry_ms), OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(limit_try(limit, "a", 5000, &retry_ms), OK);
     assert_int_equal(limit_try(limit, "a", 5000, &retry_ms), ERR_LIMIT);
     limit_free(&limit);
 }
@@ -44,9 +81,9 @@ static void a_good_try_does_not_count(void **state)
 static void a_flood_of_keys_forgives_nobody(void **state)
 {
     (void) state;
-    struct limit *limit = limit_new(5, 1000);
+    struct limit *limit = limit_new(&RULE);
     int64_t retry_ms = 0;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 3; i++)
         assert_int_equal(limit_try(limit, "busy", 0, &retry_ms), OK);
     for (int i = 0; i < 5000; i++) {
         char key[32];
@@ -60,7 +97,9 @@ static void a_flood_of_keys_forgives_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_burst_and_then_one_at_a_time),
+        cmocka_unit_test(each_wait_is_longer_up_to_a_most),
+        cmocka_unit_test(the_wait_begins_when_a_try_has_failed),
+        cmocka_unit_test(who_stays_away_begins_anew),
         cmocka_unit_test(a_good_try_does_not_count),
         cmocka_unit_test(a_flood_of_keys_forgives_nobody),
     };

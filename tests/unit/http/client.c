@@ -278,7 +278,7 @@ static void serve_echo(struct request *request, void *ctx)
     add(&text, "peer", request_peer(request));
     add(&text, "body", request_body(request));
     str_printf(&text, "loopback=%d secure=%d user=%s admin=%d\n", request_is_loopback(request),
-               request_is_secure(request), user->id, user->is_admin);
+               request_is_secure(request), user->id, http_user_is_admin(user));
     seen.calls++;
     reply_bytes(request, 200, &options, text.at, text.length);
     str_fini(&text);
@@ -473,6 +473,8 @@ static const struct http_route ROUTES[] = {
     {"GET", "/api/mine", 0, NULL, 0, serve_echo, NULL},
     {"GET", "/api/admin", ROUTE_ADMIN, NULL, 0, serve_echo, NULL},
     {"GET", "/api/local", ROUTE_LOCAL, NULL, 0, serve_echo, NULL},
+    {"GET", "/api/play", ROUTE_PLAY, NULL, 0, serve_echo, NULL},
+    {"GET", "/api/person", ROUTE_PERSON, NULL, 0, serve_echo, NULL},
     {"GET", "/api/outward", ROUTE_OPEN | ROUTE_OUTWARD, NULL, 0, serve_echo, NULL},
     {"GET", "/api/problem", ROUTE_OPEN, NULL, 0, serve_problem, NULL},
     {"GET", "/hls/~{token}/{rest...}", ROUTE_TOKEN, NULL, 0, serve_echo, NULL},

@@ -21,11 +21,15 @@ static enum err find_user(void *ctx, struct slice cookie, struct slice bearer,
 {
     (void) ctx;
     if (slice_is(cookie, "anna") || slice_is(bearer, "mk_anna"))
-        *out = (struct http_user){.id = "u1", .name = "anna", .is_admin = true};
+        *out =
+            (struct http_user){.id = "u1", .name = "anna", .role = ROLE_ADMIN, .scopes = SCOPE_ALL};
     else if (slice_is(cookie, "ben") || slice_is(bearer, "mk_ben"))
-        *out = (struct http_user){.id = "u2", .name = "ben"};
+        *out = (struct http_user){.id = "u2", .name = "ben", .scopes = SCOPE_ALL};
+    else if (slice_is(bearer, "mk_reader"))
+        *out = (struct http_user){.id = "u1", .role = ROLE_ADMIN, .scopes = SCOPE_READ};
     else
         return ERR_NOT_FOUND;
+    out->is_key = bearer.at != NULL;
     return OK;
 }
 
@@ -44,6 +48,7 @@ static struct http *accounts_server(struct http_options *options, struct account
 
 #define ANNA   "Cookie: a=b; matinee_session=anna\r\n"
 #define BEN    "Cookie: matinee_session=ben; c=d\r\n"
+#define READER "Authorization: Bearer mk_reader\r\n"
 #define BINARY "Content-Type: application/octet-stream\r\n"
 
 static void only_names_of_ours_are_answered(void **state)
@@ -242,6 +247,16 @@ static void routes_ask_for_who_may_use_them(void **state)
         {"GET /api/local", "Via: x\r\n" BEN, 403},
         {"GET /api/local", "Via: x\r\nAuthorization: Bearer mk_ben\r\n", 200},
         {"GET /api/local", "Via: x\r\n" ANNA, 200},
+        {"GET /api/local", "Via: x\r\n" READER, 403},
+        {"GET /api/mine", READER, 200},
+        {"GET /api/admin", READER, 403}, /* an administrator's, but not for that */
+        {"GET /api/admin", "Authorization: Bearer mk_anna\r\n", 200},
+        {"GET /api/play", READER, 403},
+        {"GET /api/play", "Authorization: Bearer mk_ben\r\n", 200},
+        {"GET /api/play", BEN, 200},
+        {"GET /api/person", "Authorization: Bearer mk_anna\r\n", 403},
+        {"GET /api/person", BEN, 200},
+        {"GET /hello", READER, 200},
         {"GET /hls/~t/x", "", 200},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)

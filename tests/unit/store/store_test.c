@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "store/accounts.h"
+#include "store/sessions.h"
 
 struct bed {
     char folder[64], path[96];
@@ -58,7 +58,7 @@ static struct store *open_store(const struct bed *bed)
 
 static struct store_user user_called(const char *name)
 {
-    struct store_user user = {.is_admin = true, .created_ms = 5, .password = "hash"};
+    struct store_user user = {.role = ROLE_ADMIN, .created_ms = 5, .password = "hash"};
     store_new_id(user.id);
     snprintf(user.name, sizeof user.name, "%s", name);
     snprintf(user.folded, sizeof user.folded, "%s", name);
@@ -76,7 +76,7 @@ static void keeps_what_was_written(void **state)
     assert_int_equal(store_user_find(store, "anna", &found), OK);
     assert_string_equal(found.id, user.id);
     assert_string_equal(found.password, "hash");
-    assert_true(found.is_admin);
+    assert_int_equal(found.role, ROLE_ADMIN);
     assert_int_equal(store_user_find(store, "berta", &found), ERR_NOT_FOUND);
     store_close(&store);
 }
@@ -115,19 +115,19 @@ static void sessions_come_and_go(void **state)
     char seen[SEEN_SIZE] = "";
     snprintf(old.user, sizeof old.user, "%s", user.id);
     snprintf(young.user, sizeof young.user, "%s", user.id);
-    assert_int_equal(store_session_add(store, &old), ERR_IO); /* of nobody: the foreign key */
+    assert_int_equal(store_session_add(store, &old, &user), ERR_GONE); /* of nobody */
     assert_int_equal(store_user_add(store, &user, true), OK);
-    assert_int_equal(store_session_add(store, &old), OK);
-    assert_int_equal(store_session_add(store, &young), OK);
+    assert_int_equal(store_session_add(store, &old, &user), OK);
+    assert_int_equal(store_session_add(store, &young, &user), OK);
     assert_int_equal(store_session_seen(store, "young", 100), OK);
     assert_int_equal(store_sessions_expire(store, 50), OK);
-    assert_int_equal(store_sessions_each(store, note_session, seen), OK);
+    assert_int_equal(store_sessions_each(store, NULL, note_session, seen), OK);
     assert_string_equal(seen, "younganna");
-    assert_int_equal(store_user_set_password(store, user.id, "other"), OK);
+    assert_int_equal(store_user_set_password(store, user.id, "other", NULL), OK);
     seen[0] = '\0';
-    assert_int_equal(store_sessions_each(store, note_session, seen), OK);
+    assert_int_equal(store_sessions_each(store, NULL, note_session, seen), OK);
     assert_string_equal(seen, "");
-    assert_int_equal(store_user_set_password(store, "nobody", "other"), ERR_NOT_FOUND);
+    assert_int_equal(store_user_set_password(store, "nobody", "other", NULL), ERR_NOT_FOUND);
     store_close(&store);
 }
 

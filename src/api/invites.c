@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Codes that open an account: invitations and what is made of them, links to set a password. */
+#include <string.h>
+
+#include "api/inside.h"
+#include "auth/people.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { DAY_S = 24 * 60 * 60, STATUS_UNPROCESSABLE = 422 };
+
+static json_t *invite_json(const struct store_invite *invite)
+{
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o}", "id", invite->id, "role", role_name(invite->role), "by",
+        invite->made_by_name[0] != '\0' ? json_string(invite->made_by_name) : json_null(),
+        "created", json_date(invite->created_ms), "expires", json_date(invite->expires_ms));
+}
+
+/* --- GET, DELETE --- */
+
+static void list_one(void *ctx, const struct store_invite *invite)
+{
+    json_array_append_new(ctx, invite_json(invite));
+}
+
+static void list(struct answer *answer)
+{
+    json_t *items = json_array();
+    enum err err = store_invites_each(answer->api->store, clock_wall_ms(), list_one, items);
+    answer->body = json_pack("{s:o, s:n}", "items", items, "next");
+    if (err != OK)
+        answer_fail(answer, err, 0);
+}
+
+void invites_get(struct request *request, void *ctx)
+{
+    answer_later(ctx, request, &(struct answer_plan){.work = list});
+}
+
+static void leave(struct answer *answer)
+{
+    enum err err = store_invite_remove(answer->api->store, answer->input);
+    answer->status = 204;
+    if (err == ERR_NOT_FOUND)
+        why_set(&answer->why, err, NULL, "there is no such invitation");
+    if (err == OK)
+        auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), "invitation taken back",
+                  answer->input);
+    else
+        answer_fail(answer, err, 0);
+}
+
+void invite_delete(struct request *request, void *ctx)
+{
+    answer_with_id(ctx, request, leave);
+}
+
+/* --- POST --- */
+
+struct invite_wish {
+    enum role role;
+    int64_t days;
+};
+
+static void make(struct answer *answer)
+{
+    const struct invite_wish *wish = answer->input;
+    struct store_invite invite;
+    char code[AUTH_TOKEN_SIZE];
+    enum err err = people_invite(answer->api->auth, &answer->user, wish->role,
+                                 wish->days * DAY_S * 1000, &invite, code);
+    if (err != OK) {
+        answer_fail(answer, err, 0);
+        return;
+    }
+    auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), "invitation made",
+              role_name(wish->role));
+    answer->status = 201;
+    answer->body = invite_json(&invite);
+    json_object_set_new(answer->body, "code", json_string(code));
+    explicit_bzero(code, sizeof code);
+}
+
+static enum err read_invite(struct request *request, struct invite_wish *out, struct why *why)
+{
+    json_t *body = NULL;
+    bool has = false;
+    *out = (struct invite_wish){.role = ROLE_MEMBER, .days = 7};
+    enum err err = request_json(request, &body, why);
+    if (err == OK)
+        err = body_role(body, &has, &out->role, why);
+    const json_t *days = json_object_get(body, "days");
+    if (err != OK || days == NULL)
+        return err;
+    out->days = json_integer_value(days);
+    if (!json_is_integer(days) || out->days < 1 || out->days > 90)
+        return why_set(why, ERR_BAD_INPUT, "days", "days is a number from 1 to 90");
+    return OK;
+}
+
+void invites_post(struct request *request, void *ctx)
+{
+    struct api *api = ctx;
+    struct invite_wish wish;
+    struct why why = {0};
+    enum err err = read_invite(request, &wish, &why);
+    if (err == OK && auth_mode(api->auth) != AUTH_ACCOUNTS)
+        err = why_set(&why, ERR_REFUSED, NULL, "this server has no accounts");
+    if (err != OK)
+        reply_problem(request, 0, err, &why);
+    else
+        answer_later(api, request,
+                     &(struct answer_plan){.work = make, .input = &wish, .size = sizeof wish});
+}
+
+/* --- what is made of them --- */
+
+static int status_of(enum err err)
+{
+    if (err == ERR_BAD_INPUT)
+        return STATUS_UNPROCESSABLE;
+    if (err == ERR_BUSY)
+        return 409;
+    return err == ERR_LIMIT ? 429 : 0;
+}
+
+static void finish(struct answer *answer, enum err err, int status,
+                   const struct auth_answer *opened)
+{
+    const struct credentials *credentials = answer->input;
+    answer->retry_after_s = opened->retry_after_s;
+    if (err == OK)
+        session_answer(answer, status, opened, credentials->is_secure);
+    else
+        answer_fail(answer, err, status_of(err));
+}
+
+static void make_account(struct answer *answer)
+{
+    struct auth_wish wish = credentials_wish(answer->input);
+    struct auth_answer opened = {0};
+    enum err err = people_register(answer->api->auth, &wish, &opened, &answer->why);
+    finish(answer, err, 201, &opened);
+}
+
+void register_post(struct request *request, void *ctx)
+{
+    credentials_later(ctx, request, true, make_account);
+}
+
+static void set_password(struct answer *answer)
+{
+    struct auth_wish wish = credentials_wish(answer->input);
+    struct auth_answer opened = {0};
+    enum err err = people_use_reset(answer->api->auth, &wish, &opened, &answer->why);
+    finish(answer, err, 200, &opened);
+}
+
+void reset_post(struct request *request, void *ctx)
+{
+    credentials_later(ctx, request, false, set_password);
+}

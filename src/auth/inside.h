@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Inside auth/ only. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "auth/auth.h"
+#include "auth/code.h"
+#include "auth/limit.h"
+#include "auth/sessions.h"
+
+struct auth {
+    /* fixed after start */
+    enum http_auth_mode mode;
+    enum auth_registration registration;
+    char key[AUTH_TOKEN_SIZE];
+    int64_t session_ms;
+    struct store *store;
+    struct pool *pool;
+    struct sessions *sessions;
+    struct limit *peers, *names;
+    struct code *code; /* NULL when there were accounts at the start */
+    atomic_bool has_accounts;
+    /* Held while the store and `sessions` are changed together, so that they agree: what ends in one does
+     * not begin in the other. Taken before their own locks, by threads of pools alone. */
+    pthread_mutex_t people;
+};
+
+/* 256 random bits. */
+void auth_draw_token(char out[AUTH_TOKEN_SIZE]);
+/* Signs the user in. REFUSED: he is no more as he was when he was let in. */
+MUST_CHECK enum err auth_open_session(struct auth *auth, const struct store_user *user,
+                                      const struct auth_wish *wish, struct auth_answer *out);
+/* There is an account by now: the setup code is void. */
+void auth_accounts_exist(struct auth *auth);
+/* A try of `peer` (and of `name`, folded; or NULL) that may cost a hash: LIMIT says when the next may be
+ * made. */
+MUST_CHECK enum err auth_count_try(struct auth *auth, struct slice peer, const char *name,
+                                   struct auth_answer *out, struct why *why);
+/* It failed: who has to wait now waits from now on. */
+void auth_mark_failure(struct auth *auth, struct slice peer, const char *name);
+/* It was a good one: it does not count. */
+void auth_forgive_try(struct auth *auth, struct slice peer, const char *name);

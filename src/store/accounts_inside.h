@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Inside store/ only: rows of users in what others ask for. */
+#pragma once
+
+#include "store/accounts.h"
+#include "store/sql.h"
+
+#define USER_COLUMNS "u.id, u.name, u.folded, u.password, u.role, u.is_disabled, u.created_ms"
+
+/* The columns USER_COLUMNS. */
+void account_get(struct query *query, struct store_user *out);
+void role_get(struct query *query, enum role *out);
+/* On the writer thread. As store_user_add, store_user_set_password. */
+MUST_CHECK enum err account_add(struct conn *conn, const struct store_user *user);
+MUST_CHECK enum err account_find(struct conn *conn, const char *id, struct store_user *out);
+MUST_CHECK enum err account_set_password(struct conn *conn, const char *user, const char *password,
+                                         const char *kept);
