@@ -214,6 +214,8 @@ MUST_CHECK enum err links_open_file(struct api *api, const char *id, struct sour
 
 /* --- session.c --- */
 json_t *me_json(const struct http_user *user);
+/* REFUSED, with words: the server runs without accounts. */
+MUST_CHECK enum err api_need_accounts(const struct api *api, struct why *why);
 struct credentials {
     char *username, *password, *code; /* code, and username where it is not needed, may be NULL */
     char peer[64], agent[STORE_AGENT_SIZE];

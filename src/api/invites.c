@@ -105,8 +105,8 @@ void invites_post(struct request *request, void *ctx)
     struct invite_wish wish;
     struct why why = {0};
     enum err err = read_invite(request, &wish, &why);
-    if (err == OK && auth_mode(api->auth) != AUTH_ACCOUNTS)
-        err = why_set(&why, ERR_REFUSED, NULL, "this server has no accounts");
+    if (err == OK)
+        err = api_need_accounts(api, &why);
     if (err != OK)
         reply_problem(request, 0, err, &why);
     else

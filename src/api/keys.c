@@ -111,8 +111,8 @@ void me_keys_post(struct request *request, void *ctx)
         err = read_scopes(body, &wish.scopes, &why);
     if (err == OK)
         err = body_text(body, "name", true, &wish.name, &why);
-    if (err == OK && auth_mode(api->auth) != AUTH_ACCOUNTS)
-        err = why_set(&why, ERR_REFUSED, NULL, "this server has no accounts");
+    if (err == OK)
+        err = api_need_accounts(api, &why);
     if (err != OK) {
         wish_fini(&wish);
         reply_problem(request, 0, err, &why);

@@ -45,8 +45,8 @@ void me_password_put(struct request *request, void *ctx)
         err = body_text(body, "current", true, &wish.current, &why);
     if (err == OK)
         err = body_text(body, "password", true, &wish.password, &why);
-    if (err == OK && auth_mode(api->auth) != AUTH_ACCOUNTS)
-        err = why_set(&why, ERR_REFUSED, NULL, "this server has no accounts");
+    if (err == OK)
+        err = api_need_accounts(api, &why);
     if (err != OK) {
         password_fini(&wish);
         reply_problem(request, 0, err, &why);

@@ -21,6 +21,13 @@ void credentials_fini(void *arg)
     body_forget(&credentials->code);
 }
 
+enum err api_need_accounts(const struct api *api, struct why *why)
+{
+    if (auth_mode(api->auth) == AUTH_ACCOUNTS)
+        return OK;
+    return why_set(why, ERR_REFUSED, NULL, "this server has no accounts");
+}
+
 /* A browser's name that is too long is cut. */
 static void read_agent(const struct request *request, char *out, size_t size)
 {
@@ -111,9 +118,9 @@ void credentials_later(struct api *api, struct request *request, bool needs_name
     struct credentials credentials;
     struct why why = {0};
     enum err err = credentials_read(request, needs_name, &credentials, &why);
-    if (err == OK && auth_mode(api->auth) != AUTH_ACCOUNTS) {
+    if (err == OK && api_need_accounts(api, &why) != OK) {
         credentials_fini(&credentials);
-        err = why_set(&why, ERR_REFUSED, NULL, "this server has no accounts");
+        err = ERR_REFUSED;
     }
     if (err != OK)
         reply_problem(request, 0, err, &why);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* /api/v1/users: the people of the house, for administrators. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/inside.h"
@@ -92,9 +91,9 @@ static enum err read_wish(struct request *request, struct user_wish *out, bool i
 static void run(struct api *api, struct request *request, struct user_wish *wish, enum err err,
                 struct why *why, answer_work_fn *work)
 {
-    if (err == OK && auth_mode(api->auth) != AUTH_ACCOUNTS) {
+    if (err == OK && api_need_accounts(api, why) != OK) {
         wish_fini(wish);
-        err = why_set(why, ERR_REFUSED, NULL, "this server has no accounts");
+        err = ERR_REFUSED;
     }
     if (err != OK)
         reply_problem(request, 0, err, why);

@@ -61,7 +61,7 @@ enum err auth_add_user(struct store *store, struct slice name, struct slice pass
     return err;
 }
 
-void auth_accounts_exist(struct auth *auth)
+static void accounts_exist(struct auth *auth)
 {
     if (!atomic_exchange(&auth->has_accounts, true) && auth->code != NULL)
         code_void(auth->code);
@@ -73,7 +73,7 @@ void auth_look_again(struct auth *auth)
     if (atomic_load(&auth->has_accounts))
         return;
     if (store_user_count(auth->store, &count) == OK && count > 0)
-        auth_accounts_exist(auth);
+        accounts_exist(auth);
 }
 
 /* --- sessions --- */
@@ -339,12 +339,12 @@ static enum err make_first(struct auth *auth, const struct auth_wish *wish, stru
     else
         return err;
     if (err == ERR_REFUSED) {
-        auth_accounts_exist(auth);
+        accounts_exist(auth);
         return why_set(why, ERR_GONE, NULL, "there is an account already");
     }
     if (err != OK)
         return err;
-    auth_accounts_exist(auth);
+    accounts_exist(auth);
     err = auth_open_session(auth, &user, wish, out);
     if (err == OK)
         auth_note(auth, &out->user, wish->peer, "setup", user.name);
@@ -390,7 +390,7 @@ static enum err try_password(struct auth *auth, const struct auth_wish *wish, co
     }
     if (err != OK)
         return err;
-    auth_accounts_exist(auth);
+    accounts_exist(auth);
     err = auth_open_session(auth, &user, wish, out);
     if (err == ERR_REFUSED)
         return why_set(why, err, NULL, NO_SUCH);

@@ -32,8 +32,6 @@ void auth_draw_token(char out[AUTH_TOKEN_SIZE]);
 /* Signs the user in. REFUSED: he is no more as he was when he was let in. */
 MUST_CHECK enum err auth_open_session(struct auth *auth, const struct store_user *user,
                                       const struct auth_wish *wish, struct auth_answer *out);
-/* There is an account by now: the setup code is void. */
-void auth_accounts_exist(struct auth *auth);
 /* A try of `peer` (and of `name`, folded; or NULL) that may cost a hash: LIMIT says when the next may be
  * made. */
 MUST_CHECK enum err auth_count_try(struct auth *auth, struct slice peer, const char *name,

@@ -17,9 +17,7 @@ enum {
 
 struct entry {
     uint8_t hash[STORE_HASH_SIZE];
-    char id[STORE_ID_SIZE];
-    bool is_key;
-    struct http_user user;
+    struct http_user user; /* `session` is its id */
     int64_t seen_ms, told_ms;
 };
 
@@ -121,7 +119,6 @@ void sessions_add(struct sessions *sessions, const struct store_session *session
     if (user->is_disabled)
         return;
     memcpy(entry.hash, session->hash, sizeof entry.hash);
-    memcpy(entry.id, session->id, sizeof entry.id);
     name_user(&entry.user, user);
     snprintf(entry.user.session, sizeof entry.user.session, "%s", session->id);
     add(sessions, &entry);
@@ -130,14 +127,12 @@ void sessions_add(struct sessions *sessions, const struct store_session *session
 void sessions_add_key(struct sessions *sessions, const struct store_key *key,
                       const struct store_user *user)
 {
-    struct entry entry = {.is_key = true,
-                          .seen_ms = key->seen_ms,
+    struct entry entry = {.seen_ms = key->seen_ms,
                           .told_ms = key->seen_ms,
                           .user = {.is_key = true, .scopes = key->scopes}};
     if (user->is_disabled)
         return;
     memcpy(entry.hash, key->hash, sizeof entry.hash);
-    memcpy(entry.id, key->id, sizeof entry.id);
     name_user(&entry.user, user);
     snprintf(entry.user.session, sizeof entry.user.session, "%s", key->id);
     add(sessions, &entry);
@@ -155,10 +150,10 @@ struct choice {
 static bool is_chosen(const struct choice *choice, const struct entry *entry)
 {
     if (choice->id != NULL)
-        return strcmp(entry->id, choice->id) == 0;
-    if (strcmp(entry->user.id, choice->user) != 0 || (choice->spares_keys && entry->is_key))
+        return strcmp(entry->user.session, choice->id) == 0;
+    if (strcmp(entry->user.id, choice->user) != 0 || (choice->spares_keys && entry->user.is_key))
         return false;
-    return choice->kept == NULL || strcmp(entry->id, choice->kept) != 0;
+    return choice->kept == NULL || strcmp(entry->user.session, choice->kept) != 0;
 }
 
 static void remove_chosen(struct sessions *sessions, const struct choice *choice)
@@ -202,7 +197,7 @@ void sessions_change(struct sessions *sessions, const struct store_user *user)
 static const struct entry *find_id(const struct sessions *sessions, const char *id)
 {
     for (size_t i = 0; i < sessions->count; i++)
-        if (strcmp(sessions->entries[i].id, id) == 0)
+        if (strcmp(sessions->entries[i].user.session, id) == 0)
             return &sessions->entries[i];
     return NULL;
 }
@@ -230,7 +225,7 @@ enum err sessions_find(struct sessions *sessions, const uint8_t hash[STORE_HASH_
     enum err err = ERR_NOT_FOUND;
     pthread_mutex_lock(&sessions->lock);
     struct entry *entry = find(sessions, hash);
-    if (entry != NULL && (entry->is_key || now_ms - entry->seen_ms < sessions->lifetime_ms)) {
+    if (entry != NULL && (entry->user.is_key || now_ms - entry->seen_ms < sessions->lifetime_ms)) {
         entry->seen_ms = now_ms;
         if (now_ms - entry->told_ms >= TELL_MS && !sessions->is_saving)
             sessions->want_saving = true;
@@ -262,8 +257,8 @@ enum err sessions_take_seen(struct sessions *sessions, struct sessions_seen *out
         if (entry->seen_ms - entry->told_ms < TELL_MS)
             continue;
         entry->told_ms = entry->seen_ms;
-        *out = (struct sessions_seen){.is_key = entry->is_key, .seen_ms = entry->seen_ms};
-        memcpy(out->id, entry->id, sizeof out->id);
+        *out = (struct sessions_seen){.is_key = entry->user.is_key, .seen_ms = entry->seen_ms};
+        memcpy(out->id, entry->user.session, sizeof out->id - 1);
         err = OK;
     }
     if (err != OK)
