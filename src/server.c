@@ -23,6 +23,7 @@
 #include "hls/hls.h"
 #include "http/http.h"
 #include "library/library.h"
+#include "store/positions.h"
 #include "store/store.h"
 #include "torrent/torrents.h"
 
@@ -36,6 +37,7 @@ struct server {
     int lock;
     struct media_host *host;
     struct store *store;
+    struct positions *positions;
     struct auth *auth;
     struct library *library;
     struct hls *hls;
@@ -209,6 +211,12 @@ static const char *set_or_null(const char *text)
     return text[0] != '\0' ? text : NULL;
 }
 
+static enum err start_positions(struct server *server, struct why *why)
+{
+    enum err err = positions_start(server->store, 0, &server->positions);
+    return err == OK ? OK : why_set(why, err, NULL, "no thread can be started");
+}
+
 static enum err start_store(struct server *server, struct why *why)
 {
     struct str path = {0};
@@ -225,7 +233,8 @@ static enum err start_store(struct server *server, struct why *why)
         .show_code = show_code,
         .registration = registration_of(server->config),
     };
-    return auth_start(&options, server->store, &server->auth, why);
+    err = auth_start(&options, server->store, &server->auth, why);
+    return err == OK ? start_positions(server, why) : err;
 }
 
 /* --- library, hls, api, http --- */
@@ -296,6 +305,7 @@ static enum err start_api(struct server *server, struct why *why)
         .auth = server->auth,
         .library = server->library,
         .fetch = server->fetch,
+        .positions = server->positions,
         .sandbox = media_host_sandbox(server->host),
         .base_path = server->config->http.base_path,
         .files_downloads = server->config->torrent.into_library,
@@ -434,6 +444,7 @@ static void stop_all(struct server *server)
     remotes_stop(&server->remotes);
     library_free(&server->library);
     api_free(&server->api);
+    positions_stop(&server->positions);
     auth_stop(&server->auth);
     store_close(&server->store);
     media_host_stop(&server->host);

@@ -22,12 +22,14 @@ judge() { # judge NAME EXIT-CODE SECONDS
 }
 
 # beside NAME FUNCTION: begins steps that need no punctuality: they take what processor others leave.
-# joined: waits for their end and shows what they said.
+# joined: waits for their end and shows what they said; where none run, nothing.
+beside_pid=
 beside() {
     beside=$1
     (
         sleep 1 # until it is nice
         failed=
+        beside_pid=
         "$2"
         printf '%s' "$failed" >"$out/$beside.failed"
     ) >"$out/$beside.log" 2>&1 &
@@ -36,11 +38,13 @@ beside() {
 }
 
 joined() {
+    [ -n "$beside_pid" ] || return 0
     if wait "$beside_pid"; then
         failed="$failed$(cat "$out/$beside.failed")"
     else
         failed="$failed $beside"
     fi
+    beside_pid=
     cat "$out/$beside.log"
 }
 
@@ -57,7 +61,8 @@ failed_stories() { # failed_stories LOG
 }
 
 # twice NAME COMMAND... -- AGAIN...: a step whose tests have deadlines. What fails on a machine that
-# is busy with other things is run once more, and that it was is said; never when a sanitizer spoke.
+# is busy with other things is run once more, with the machine to itself, and that it was is said;
+# never when a sanitizer spoke.
 twice() {
     name=$1
     shift
@@ -80,5 +85,6 @@ twice() {
     fi
     grep -hE '\*\*\*Failed|\*\*\*Timeout|^FAILED |^ *not ok' "$out/$name.log" | sed 's/^ */again /' || true
     mv "$out/$name.log" "$out/$name-first.log"
+    joined
     step "$name" "$@"
 }

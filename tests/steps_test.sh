@@ -50,8 +50,23 @@ several() {
 failed=' before'
 beside quiet several
 joined >"$out/said"
-grep -q '^ok    good' "$out/said" && [ "$(cat "$out/good.log")" = 19 ]
-grep -q '^FAIL  bad' "$out/said" && grep -q 'a reason' "$out/said" && [ "$failed" = ' before bad' ]
+grep -q '^ok    good' "$out/said"
+[ "$(cat "$out/good.log")" = 19 ]
+grep -q '^FAIL  bad' "$out/said"
+grep -q 'a reason' "$out/said"
+[ "$failed" = ' before bad' ]
+# What is tried again waits for what runs beside it.
+slowly() { step slow sh -c 'sleep 2'; }
+is_busy() { return 1; }
+is_alone() { [ -e "$out/slow.log" ] && [ -e "$out/quiet.failed" ]; }
+rm -f "$out/quiet.failed"
+failed=
+beside quiet slowly
+twice tried is_busy -- is_alone >"$out/said"
+joined >>"$out/said"
+[ -z "$failed" ]
+[ "$(grep -c '^ok    slow' "$out/said")" = 1 ]
+[ -z "$beside_pid" ]
 broken() { exit 3; }
 failed=
 beside quiet broken

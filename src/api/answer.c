@@ -56,7 +56,9 @@ static void reply(struct answer *answer, struct request *request)
 static void on_done(void *arg)
 {
     struct answer *answer = arg;
-    if (answer->_request != NULL)
+    if (answer->_request != NULL && answer->kind == OK && answer->_then != NULL)
+        answer->_then(answer, answer->_request);
+    else if (answer->_request != NULL)
         reply(answer, answer->_request);
     unref(answer);
 }
@@ -106,6 +108,7 @@ void answer_later(struct api *api, struct request *request, const struct answer_
     answer->status = 200;
     answer->_request = request;
     answer->_work = plan->work;
+    answer->_then = plan->then;
     answer->_refs = 2;
     *posted = (struct posted){answer, request_mailbox(request)};
     request_on_gone(request, on_gone, answer);
@@ -128,6 +131,16 @@ void answer_with_id(struct api *api, struct request *request, answer_work_fn *wo
     char id[STORE_ID_SIZE];
     copy_slice(request_param(request, 0), id, sizeof id);
     answer_later(api, request, &(struct answer_plan){.work = work, .input = id, .size = sizeof id});
+}
+
+struct store_viewer answer_viewer(const struct answer *answer)
+{
+    return (struct store_viewer){.user = answer->user.id, .ages = http_user_ages(&answer->user)};
+}
+
+void answer_note(const struct answer *answer, const char *action, const char *object)
+{
+    auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), action, object);
 }
 
 void answer_fail(struct answer *answer, enum err kind, int status)

@@ -42,6 +42,12 @@ static const struct http_route ROUTES[] = {
      .body = JSON,
      .handler = reset_post},
     {.method = "GET", .path = "/api/v1/me", .handler = me_get},
+    {.method = "PATCH",
+     .path = "/api/v1/me",
+     .flags = ROUTE_PERSON,
+     .body = JSON,
+     .handler = me_patch},
+    {.method = "GET", .path = "/api/v1/me/export", .flags = ROUTE_PERSON, .handler = me_export_get},
     {.method = "PUT",
      .path = "/api/v1/me/password",
      .flags = ROUTE_PERSON,
@@ -96,15 +102,77 @@ static const struct http_route ROUTES[] = {
      .handler = invite_delete},
     {.method = "GET", .path = "/api/v1/audit", .flags = ROUTE_ADMIN, .handler = audit_get},
     {.method = "GET", .path = "/api/v1/library", .handler = library_get},
-    {.method = "GET", .path = "/api/v1/library/scan", .handler = scan_get},
+    {.method = "GET", .path = "/api/v1/library/scan", .flags = ROUTE_MEMBER, .handler = scan_get},
     {.method = "POST", .path = "/api/v1/library/scan", .flags = ROUTE_ADMIN, .handler = scan_post},
     {.method = "DELETE",
      .path = "/api/v1/library/scan",
      .flags = ROUTE_ADMIN,
      .handler = scan_delete},
     {.method = "GET", .path = "/api/v1/titles/{id}", .handler = title_get},
-    {.method = "GET", .path = "/api/v1/files/{id}", .handler = file_get_one},
-    {.method = "GET", .path = "/api/v1/files/{id}/availability", .handler = availability_get},
+    {.method = "PATCH",
+     .path = "/api/v1/titles/{id}",
+     .flags = ROUTE_ADMIN,
+     .body = JSON,
+     .handler = title_patch},
+    {.method = "GET",
+     .path = "/api/v1/progress/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = progress_get},
+    {.method = "PUT",
+     .path = "/api/v1/progress/{id}",
+     .flags = ROUTE_PLAY,
+     .body = JSON,
+     .handler = progress_put},
+    {.method = "POST",
+     .path = "/api/v1/progress/{id}",
+     .flags = ROUTE_PLAY,
+     .body = JSON,
+     .handler = progress_put},
+    {.method = "DELETE",
+     .path = "/api/v1/progress/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = progress_delete},
+    {.method = "PUT", .path = "/api/v1/watched/{id}", .flags = ROUTE_PLAY, .handler = watched_put},
+    {.method = "DELETE",
+     .path = "/api/v1/watched/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = watched_delete},
+    {.method = "GET", .path = "/api/v1/history", .flags = ROUTE_PLAY, .handler = history_get},
+    {.method = "DELETE",
+     .path = "/api/v1/history/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = history_delete},
+    {.method = "GET", .path = "/api/v1/continue", .flags = ROUTE_PLAY, .handler = continue_get},
+    {.method = "PUT",
+     .path = "/api/v1/continue/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = continue_put},
+    {.method = "DELETE",
+     .path = "/api/v1/continue/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = continue_delete},
+    {.method = "GET", .path = "/api/v1/watchlist", .flags = ROUTE_PLAY, .handler = watchlist_get},
+    {.method = "PUT",
+     .path = "/api/v1/watchlist/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = watchlist_put},
+    {.method = "DELETE",
+     .path = "/api/v1/watchlist/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = watchlist_delete},
+    {.method = "GET",
+     .path = "/api/v1/items/{id}/comments",
+     .flags = ROUTE_PLAY,
+     .handler = comments_get},
+    {.method = "POST",
+     .path = "/api/v1/items/{id}/comments",
+     .flags = ROUTE_PLAY,
+     .body = JSON,
+     .handler = comments_post},
+    {.method = "DELETE",
+     .path = "/api/v1/comments/{id}",
+     .flags = ROUTE_PLAY,
+     .handler = comment_delete},
     {.method = "POST",
      .path = "/api/v1/playback",
      .body = JSON,
@@ -126,7 +194,7 @@ static const struct http_route ROUTES[] = {
      .handler = playback_delete},
     {.method = "GET",
      .path = "/api/v1/downloads",
-     .flags = ROUTE_DOWNLOAD,
+     .flags = ROUTE_MEMBER | ROUTE_DOWNLOAD,
      .handler = downloads_get},
     {.method = "POST",
      .path = "/api/v1/downloads",
@@ -136,7 +204,7 @@ static const struct http_route ROUTES[] = {
      .handler = downloads_post},
     {.method = "GET",
      .path = "/api/v1/downloads/{id}",
-     .flags = ROUTE_DOWNLOAD,
+     .flags = ROUTE_MEMBER | ROUTE_DOWNLOAD,
      .handler = download_get},
     {.method = "PATCH",
      .path = "/api/v1/downloads/{id}",
@@ -147,24 +215,27 @@ static const struct http_route ROUTES[] = {
      .path = "/api/v1/downloads/{id}",
      .flags = ROUTE_ADMIN | ROUTE_DOWNLOAD,
      .handler = download_delete},
-    {.method = "GET", .path = "/api/v1/links", .flags = ROUTE_DOWNLOAD, .handler = links_get},
+    {.method = "GET",
+     .path = "/api/v1/links",
+     .flags = ROUTE_MEMBER | ROUTE_DOWNLOAD,
+     .handler = links_get},
     {.method = "POST",
      .path = "/api/v1/links",
-     .flags = ROUTE_DOWNLOAD,
+     .flags = ROUTE_MEMBER | ROUTE_DOWNLOAD,
      .body = JSON,
      .handler = links_post},
     {.method = "DELETE",
      .path = "/api/v1/links/{id}",
-     .flags = ROUTE_DOWNLOAD,
+     .flags = ROUTE_MEMBER | ROUTE_DOWNLOAD,
      .handler = link_delete},
     {.method = "GET", .path = "/api/v1/events", .handler = events_get},
     {.method = "GET",
      .path = "/stream",
-     .flags = ROUTE_OUTWARD | ROUTE_DOWNLOAD,
+     .flags = ROUTE_OUTWARD | ROUTE_MEMBER | ROUTE_DOWNLOAD,
      .handler = stream_get},
     {.method = "GET",
      .path = "/api/validate",
-     .flags = ROUTE_OUTWARD | ROUTE_DOWNLOAD,
+     .flags = ROUTE_OUTWARD | ROUTE_MEMBER | ROUTE_DOWNLOAD,
      .handler = validate_get},
 };
 
@@ -210,46 +281,68 @@ static void media_get(struct request *request, void *ctx)
     hls_serve_media(request, atomic_load(&api->hls));
 }
 
-static const struct http_route HLS_ROUTES[] = {
-    {.method = "GET", .path = "/api/v1/files/{id}/raw", .flags = ROUTE_PLAY, .handler = raw_get},
-    {.method = "GET",
-     .path = "/api/v1/files/{id}/subtitles",
-     .flags = ROUTE_PLAY,
-     .handler = subtitles_get},
-    {.method = "GET",
-     .path = "/api/v1/files/{id}/subtitles/{name}",
-     .flags = ROUTE_PLAY,
-     .handler = subtitle_get},
-    {.method = "GET",
-     .path = "/api/v1/files/{id}/fonts/{n}",
-     .flags = ROUTE_PLAY,
-     .handler = font_get},
-    {.method = "GET",
-     .path = "/hls/{file}/master.m3u8",
-     .flags = ROUTE_PLAY,
-     .handler = master_get},
-    {.method = "GET",
-     .path = "/hls/{file}/storyboard.vtt",
-     .flags = ROUTE_PLAY,
-     .handler = storyboard_get},
-    {.method = "GET",
-     .path = "/hls/{file}/{rendition}/{name}",
-     .flags = ROUTE_PLAY,
-     .handler = media_get},
+/* Of a film, by its file: what is_stream counts as watching it. */
+static const struct film_route {
+    struct http_route route;
+    bool is_stream;
+} FILM_ROUTES[] = {
+    {{.method = "GET", .path = "/api/v1/files/{id}", .handler = file_get_one}, false},
+    {{.method = "GET", .path = "/api/v1/files/{id}/availability", .handler = availability_get},
+     false},
+    {{.method = "GET", .path = "/api/v1/files/{id}/raw", .flags = ROUTE_PLAY, .handler = raw_get},
+     true},
+    {{.method = "GET",
+      .path = "/api/v1/files/{id}/subtitles",
+      .flags = ROUTE_PLAY,
+      .handler = subtitles_get},
+     false},
+    {{.method = "GET",
+      .path = "/api/v1/files/{id}/subtitles/{name}",
+      .flags = ROUTE_PLAY,
+      .handler = subtitle_get},
+     false},
+    {{.method = "GET",
+      .path = "/api/v1/files/{id}/fonts/{n}",
+      .flags = ROUTE_PLAY,
+      .handler = font_get},
+     false},
+    {{.method = "GET",
+      .path = "/hls/{file}/master.m3u8",
+      .flags = ROUTE_PLAY,
+      .handler = master_get},
+     true},
+    {{.method = "GET",
+      .path = "/hls/{file}/storyboard.vtt",
+      .flags = ROUTE_PLAY,
+      .handler = storyboard_get},
+     false},
+    {{.method = "GET",
+      .path = "/hls/{file}/{rendition}/{name}",
+      .flags = ROUTE_PLAY,
+      .handler = media_get},
+     true},
 };
 
 enum {
     OWN_COUNT = sizeof ROUTES / sizeof ROUTES[0],
-    HLS_COUNT = sizeof HLS_ROUTES / sizeof HLS_ROUTES[0]
+    FILM_COUNT = sizeof FILM_ROUTES / sizeof FILM_ROUTES[0]
 };
 
 static void make_routes(struct api *api)
 {
-    api->routes = mem_new_array(struct http_route, OWN_COUNT + HLS_COUNT + 1);
+    api->routes = mem_new_array(struct http_route, OWN_COUNT + FILM_COUNT + 1);
+    api->gates = mem_new_array(struct gate, FILM_COUNT);
     memcpy(api->routes, ROUTES, sizeof ROUTES);
-    memcpy(api->routes + OWN_COUNT, HLS_ROUTES, sizeof HLS_ROUTES);
-    for (size_t i = 0; i < OWN_COUNT + HLS_COUNT; i++)
+    for (size_t i = 0; i < OWN_COUNT; i++)
         api->routes[i].ctx = api;
+    for (size_t i = 0; i < FILM_COUNT; i++) {
+        const struct film_route *film = &FILM_ROUTES[i];
+        struct http_route *route = &api->routes[OWN_COUNT + i];
+        api->gates[i] = (struct gate){api, film->route.handler, film->is_stream};
+        *route = film->route;
+        route->handler = gate_enter;
+        route->ctx = &api->gates[i];
+    }
 }
 
 enum err api_new(const struct api_options *options, struct api **out, struct why *why)
@@ -259,6 +352,8 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->auth = options->auth;
     api->library = options->library;
     api->fetch = options->fetch;
+    api->positions = options->positions;
+    api->streams = streams_new();
     api->files_downloads = options->files_downloads;
     api->sandbox = mem_strdup(options->sandbox != NULL ? options->sandbox : "");
     api->fetched_folder = mem_strdup(options->fetched_folder);
@@ -322,10 +417,12 @@ void api_free(struct api **api)
     playbacks_free(&gone->playbacks);
     downloads_free(&gone->downloads);
     arriving_free(&gone->arriving);
+    streams_free(&gone->streams);
     events_free(&gone->events);
     pthread_cond_destroy(&gone->idle);
     pthread_mutex_destroy(&gone->lock);
     mem_free(gone->routes);
+    mem_free(gone->gates);
     mem_free(gone->sandbox);
     mem_free(gone->base_path);
     mem_free(gone->fetched_folder);

@@ -17,6 +17,7 @@
 #include "hls/hls.h"
 #include "http/http.h"
 #include "library/library.h"
+#include "store/positions.h"
 #include "store/store.h"
 #include "torrent/torrents.h"
 
@@ -27,6 +28,7 @@ struct api_options {
     struct auth *auth;
     struct library *library;
     struct fetch *fetch;
+    struct positions *positions;
     const char *sandbox;        /* the layers that guard media processes, joined by commas */
     const char *base_path;      /* http.base_path; "" or "/films" */
     bool files_downloads;       /* downloads go to the library when they are whole */

@@ -4,6 +4,7 @@
  * library; all may wait for the disk. */
 #include <string.h>
 
+#include "api/events.h"
 #include "api/inside.h"
 #include "base/mem.h"
 #include "segments/plan.h"
@@ -158,13 +159,34 @@ struct library_prober api_prober(struct api *api)
 
 /* --- news of the library --- */
 
+/* What is somebody's own is not in news that all hear. */
+static json_t *shared_json(const struct store_title *title)
+{
+    json_t *object = title_json(title);
+    json_object_del(object, "watched");
+    return object;
+}
+
 static void tell_title(struct api *api, const char *id, const struct store_title *title)
 {
     json_t *payload =
         json_pack("{s:s, s:s}", "type", title != NULL ? "title" : "title-gone", "id", id);
     if (title != NULL)
-        json_object_set_new(payload, "title", title_json(title));
-    events_publish(api->events, "library", payload);
+        json_object_set_new(payload, "title", shared_json(title));
+    events_publish_to(api->events, "library", payload,
+                      (struct audience){.age = title != NULL ? title->age : 0});
+}
+
+void title_tell_rated(struct api *api, const char *id, int was)
+{
+    struct store_title title = {0};
+    if (store_title_find(api->store, id, NULL, &title) != OK)
+        return;
+    json_t *payload = json_pack("{s:s, s:s}", "type", "title-gone", "id", id);
+    events_publish_to(api->events, "library", payload,
+                      (struct audience){.age = title.age, .is_goodbye = true, .was = was});
+    tell_title(api, id, &title);
+    store_title_fini(&title);
 }
 
 static void on_title(void *ctx, const char *id)
@@ -173,7 +195,7 @@ static void on_title(void *ctx, const char *id)
     struct store_title title = {0};
     if (!events_have_listeners(api->events) && !playbacks_wait(api->playbacks))
         return;
-    enum err err = store_title_find(api->store, id, &title);
+    enum err err = store_title_find(api->store, id, NULL, &title);
     if (err == OK)
         tell_title(api, id, &title);
     else if (err == ERR_NOT_FOUND)
@@ -216,9 +238,10 @@ static void on_scan(void *ctx)
     struct api *api = ctx;
     if (!events_have_listeners(api->events))
         return;
-    events_publish(api->events, "library",
-                   json_pack("{s:s, s:s, s:o}", "type", "scan", "id", "scan", "scan",
-                             scan_json(api->library)));
+    events_publish_to(
+        api->events, "library",
+        json_pack("{s:s, s:s, s:o}", "type", "scan", "id", "scan", "scan", scan_json(api->library)),
+        (struct audience){.age = AGE_GROWN});
 }
 
 struct library_listener api_listener(struct api *api)

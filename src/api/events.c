@@ -149,6 +149,14 @@ bool events_are_stopped(struct events *events)
 
 /* --- news --- */
 
+bool event_is_for(const struct event *event, const struct ages *ages)
+{
+    const struct audience *audience = &event->audience;
+    if (audience->is_goodbye)
+        return ages_allow(ages, audience->was) && !ages_allow(ages, audience->age);
+    return ages_allow(ages, audience->age);
+}
+
 static struct event *make_event(const char *topic, json_t *payload)
 {
     struct event *event = mem_new(struct event);
@@ -163,7 +171,14 @@ static struct event *make_event(const char *topic, json_t *payload)
 
 void events_publish(struct events *events, const char *topic, json_t *payload)
 {
+    events_publish_to(events, topic, payload, (struct audience){.age = 0});
+}
+
+void events_publish_to(struct events *events, const char *topic, json_t *payload,
+                       struct audience audience)
+{
     struct event *event = make_event(topic, payload);
+    event->audience = audience;
     pthread_mutex_lock(&events->lock);
     if (events->is_stopped) {
         pthread_mutex_unlock(&events->lock);

@@ -9,17 +9,30 @@
 
 #include "base/err.h"
 #include "base/mailbox.h"
+#include "base/role.h"
 
 struct events;
+
+/* Whom news are for. */
+struct audience {
+    int age; /* what they are of is for this age; AGE_UNRATED */
+    bool
+        is_goodbye; /* for those alone who could know of it when it was for `was`, and no longer can */
+    int was;
+};
+enum { AGE_GROWN = 1000 }; /* not for children */
 
 /* One piece of news, as sent. Counted: shared by all who send it. */
 struct event {
     uint64_t number;
     char topic[48], key[72]; /* of one object, so that newer states replace older ones */
     char *data;              /* JSON on one line */
+    struct audience audience;
     int _refs;
 };
 void event_unref(struct event **event);
+/* Whether it is for somebody of these ages. */
+bool event_is_for(const struct event *event, const struct ages *ages);
 
 /* Somebody who listens. On the loop of its mailbox, but for the wakes. */
 struct listener {

@@ -10,6 +10,8 @@
 #include "api/api.h"
 #include "base/pool.h"
 #include "base/str.h"
+#include "store/films.h"
+#include "store/positions.h"
 #include "store/sessions.h"
 
 struct events;
@@ -23,6 +25,8 @@ struct api {
     struct auth *auth;
     struct library *library;
     struct fetch *fetch;
+    struct positions *positions;
+    struct streams *streams;
     char *sandbox, *base_path, *fetched_folder;
     bool files_downloads; /* downloads go to the library when they are whole */
     struct pool *pool;
@@ -32,6 +36,7 @@ struct api {
     struct downloads *downloads;
     struct arriving *arriving;
     struct http_route *routes;
+    struct gate *gates; /* of those routes that are of a film */
     /* set once */
     _Atomic(struct torrents *) torrents; /* NULL: none */
     _Atomic(struct remotes *) remotes;
@@ -52,6 +57,8 @@ struct api {
 struct answer;
 /* On a pool's thread: fills the answer in. Touches nothing of the request. */
 typedef void answer_work_fn(struct answer *answer);
+/* On the request's loop: goes on with it, which was not answered. */
+typedef void answer_then_fn(struct answer *answer, struct request *request);
 
 struct answer {
     struct api *api;
@@ -69,14 +76,16 @@ struct answer {
     /* inside; the request's loop */
     struct request *_request; /* NULL when it is gone */
     answer_work_fn *_work;
+    answer_then_fn *_then;
     void (*_fini)(void *input);
     int _refs;
 };
 
 struct answer_plan {
     answer_work_fn *work;
-    struct pool *pool; /* NULL = the api's own */
-    const void *input; /* copied */
+    answer_then_fn *then; /* instead of an answer, where the work was OK; or NULL */
+    struct pool *pool;    /* NULL = the api's own */
+    const void *input;    /* copied */
     size_t size;
     void (*fini)(void *input); /* ends what the copy holds; or NULL */
     int busy_status;           /* when the pool has too much to do; 0 = 503 */
@@ -87,6 +96,10 @@ void answer_later(struct api *api, struct request *request, const struct answer_
 /* The input of `work` is the path's first parameter, an id: "" where it is longer than ours. */
 void answer_with_id(struct api *api, struct request *request, answer_work_fn *work);
 void answer_fail(struct answer *answer, enum err kind, int status);
+
+/* Whom the work is done for; lent by the answer. */
+struct store_viewer answer_viewer(const struct answer *answer);
+void answer_note(const struct answer *answer, const char *action, const char *object);
 
 /* Work that api_stop waits for. False: it is too late for it. */
 bool api_enter(struct api *api);
@@ -112,6 +125,49 @@ MUST_CHECK enum err body_bool(const json_t *body, const char *name, bool *has, b
                               struct why *why);
 /* *has false: absent. BAD_INPUT: no role. */
 MUST_CHECK enum err body_role(const json_t *body, bool *has, enum role *out, struct why *why);
+/* age_limit, unrated and streams, those that are there. BAD_INPUT: not what they should be. */
+MUST_CHECK enum err body_bounds(const json_t *body, struct bounds_wish *out, struct why *why);
+/* What `role` and the bounds are of somebody new. BAD_INPUT: a child without an age. */
+MUST_CHECK enum err body_newcomer(const json_t *body, enum role *role, struct bounds *bounds,
+                                  struct why *why);
+/* A whole number from `least` to `most`; *has false: absent. BAD_INPUT. */
+MUST_CHECK enum err body_number(const json_t *body, const char *name, int64_t least, int64_t most,
+                                bool *has, int64_t *out, struct why *why);
+/* role, and what bounds those of that role, as the API says it. */
+void put_standing(json_t *object, enum role role, const struct bounds *bounds);
+
+/* --- paging.c: lists that go back in time; a cursor is the number of the last one of the page before --- */
+struct paging {
+    int64_t before, limit; /* what is asked for; before 0: from the latest on */
+    json_t *items;
+    int64_t count, last;
+};
+/* BAD_INPUT: the query's limit or cursor. */
+MUST_CHECK enum err paging_read(struct request *request, struct paging *out, struct why *why);
+/* How many to ask for: one more than are shown, to know whether there is a next page. */
+size_t paging_room(const struct paging *page);
+/* Takes `item`, number `n`. */
+void paging_add(struct paging *page, int64_t n, json_t *item);
+/* Takes the page's items. */
+json_t *paging_json(struct paging *page);
+
+/* --- gate.c: what stands before the bytes of a film --- */
+/* A route of a file, its first parameter: for children, and for those who may watch so many at once. */
+struct gate {
+    struct api *api;
+    http_handler_fn *handler; /* its ctx is the api */
+    bool is_stream;           /* it counts as watching */
+};
+void gate_enter(struct request *request, void *gate);
+
+/* --- streams.c: who watches how much at once --- */
+struct streams *streams_new(void);
+void streams_free(struct streams **streams);
+/* Counts what `key` stands for, a playback or a file, as watched by the user. LIMIT: he watches `most`
+ * others. Any thread. */
+MUST_CHECK enum err streams_enter(struct streams *streams, const char *user, const char *key,
+                                  int most, int64_t now_ms, struct why *why);
+void streams_leave(struct streams *streams, const char *user, const char *key);
 
 /* --- the resources: handlers, ctx is the struct api --- */
 void health_get(struct request *request, void *api);
@@ -123,6 +179,8 @@ void session_delete(struct request *request, void *api);
 void register_post(struct request *request, void *api);
 void reset_post(struct request *request, void *api);
 void me_get(struct request *request, void *api);
+void me_patch(struct request *request, void *api);
+void me_export_get(struct request *request, void *api);
 void me_password_put(struct request *request, void *api);
 void me_sessions_get(struct request *request, void *api);
 void me_session_delete(struct request *request, void *api);
@@ -143,6 +201,23 @@ void scan_get(struct request *request, void *api);
 void scan_post(struct request *request, void *api);
 void scan_delete(struct request *request, void *api);
 void title_get(struct request *request, void *api);
+void title_patch(struct request *request, void *api);
+void progress_get(struct request *request, void *api);
+void progress_put(struct request *request, void *api);
+void progress_delete(struct request *request, void *api);
+void watched_put(struct request *request, void *api);
+void watched_delete(struct request *request, void *api);
+void history_get(struct request *request, void *api);
+void history_delete(struct request *request, void *api);
+void continue_get(struct request *request, void *api);
+void continue_put(struct request *request, void *api);
+void continue_delete(struct request *request, void *api);
+void watchlist_get(struct request *request, void *api);
+void watchlist_put(struct request *request, void *api);
+void watchlist_delete(struct request *request, void *api);
+void comments_get(struct request *request, void *api);
+void comments_post(struct request *request, void *api);
+void comment_delete(struct request *request, void *api);
 void file_get_one(struct request *request, void *api);
 void playback_post(struct request *request, void *api);
 void playback_list(struct request *request, void *api);
@@ -236,7 +311,15 @@ void session_cookie(const struct api *api, const char *token, bool is_secure, ch
                     size_t size);
 
 /* --- titles.c, files.c, library.c --- */
+/* With what the viewer has of it, where it was read for one. */
 json_t *title_json(const struct store_title *title);
+/* What the viewer was told of, with what was not written yet. */
+void title_refresh(struct api *api, const char *user, struct store_title *title);
+/* For whom it is has changed from what it was. Blocks. */
+void title_tell_rated(struct api *api, const char *id, int was);
+json_t *item_json(const struct store_item *item);
+/* A member that is said in seconds. */
+json_t *seconds_json(int64_t ms);
 const char *file_state_name(const struct store_file *file);
 const char *file_reason(const struct store_file *file); /* NULL: none */
 json_t *duration_json(int64_t duration_ms);
@@ -244,6 +327,27 @@ json_t *duration_json(int64_t duration_ms);
  * NULL); NULL: the bytes are no plan. */
 json_t *media_json(const uint8_t *plan, size_t size, const char *caps, int64_t *duration_ms);
 json_t *scan_json(struct library *library);
+
+/* --- progress.c --- */
+/* The item that an id stands for, of a file or an item; NOT_FOUND, in words: nothing that the viewer may
+ * know of. Blocks. */
+MUST_CHECK enum err item_find(const struct answer *answer, const char *id, struct store_place *out,
+                              struct why *why);
+/* How far the user is in an item. NOT_FOUND: nothing is known. Blocks. */
+MUST_CHECK enum err progress_of(struct api *api, const char *user, const char *item,
+                                struct store_progress *out);
+/* Whether it is to be offered to who opens `file` of `duration_ms` (0: not known): *is_other_cut says that
+ * it was left in a file of another length. */
+bool progress_fits(const struct store_progress *progress, const char *file, int64_t duration_ms,
+                   bool *is_other_cut);
+
+/* --- preferences.c --- */
+/* What the user has said of how he likes things. New reference; an empty object: nothing. Blocks. */
+json_t *preferences_of(struct api *api, const char *user);
+/* The height of the largest pictures that he wants; 0: any. Blocks. */
+int preferred_height(struct api *api, const char *user);
+/* Takes what is said in `change` over into `kept`. BAD_INPUT: a member is unknown or wrong. */
+MUST_CHECK enum err preferences_merge(json_t *kept, const json_t *change, struct why *why);
 
 /* --- markers.c --- */
 /* The markers of a film of this description (NULL: none yet), with those that were found of it. New
@@ -257,8 +361,11 @@ struct events *events_new(void);
 void events_free(struct events **events);
 /* No news are told any more; who listens is woken, to end. */
 void events_stop(struct events *events);
-/* Takes `payload` (type, id, and the object; `at` is added). Any thread. */
+/* Takes `payload` (type, id, and the object; `at` is added). For all who may hear the topic. Any thread. */
 void events_publish(struct events *events, const char *topic, json_t *payload);
+struct audience;
+void events_publish_to(struct events *events, const char *topic, json_t *payload,
+                       struct audience audience);
 bool events_have_listeners(struct events *events);
 
 /* --- downloads.c --- */

@@ -11,10 +11,12 @@ enum { DAY_S = 24 * 60 * 60, STATUS_UNPROCESSABLE = 422 };
 
 static json_t *invite_json(const struct store_invite *invite)
 {
-    return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o}", "id", invite->id, "role", role_name(invite->role), "by",
+    json_t *object = json_pack(
+        "{s:s, s:o, s:o, s:o}", "id", invite->id, "by",
         invite->made_by_name[0] != '\0' ? json_string(invite->made_by_name) : json_null(),
         "created", json_date(invite->created_ms), "expires", json_date(invite->expires_ms));
+    put_standing(object, invite->role, &invite->bounds);
+    return object;
 }
 
 /* --- GET, DELETE --- */
@@ -45,8 +47,7 @@ static void leave(struct answer *answer)
     if (err == ERR_NOT_FOUND)
         why_set(&answer->why, err, NULL, "there is no such invitation");
     if (err == OK)
-        auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), "invitation taken back",
-                  answer->input);
+        answer_note(answer, "invitation taken back", answer->input);
     else
         answer_fail(answer, err, 0);
 }
@@ -60,6 +61,7 @@ void invite_delete(struct request *request, void *ctx)
 
 struct invite_wish {
     enum role role;
+    struct bounds bounds;
     int64_t days;
 };
 
@@ -68,14 +70,13 @@ static void make(struct answer *answer)
     const struct invite_wish *wish = answer->input;
     struct store_invite invite;
     char code[AUTH_TOKEN_SIZE];
-    enum err err = people_invite(answer->api->auth, &answer->user, wish->role,
+    enum err err = people_invite(answer->api->auth, &answer->user, wish->role, &wish->bounds,
                                  wish->days * DAY_S * 1000, &invite, code);
     if (err != OK) {
         answer_fail(answer, err, 0);
         return;
     }
-    auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), "invitation made",
-              role_name(wish->role));
+    answer_note(answer, "invitation made", role_name(wish->role));
     answer->status = 201;
     answer->body = invite_json(&invite);
     json_object_set_new(answer->body, "code", json_string(code));
@@ -85,18 +86,12 @@ static void make(struct answer *answer)
 static enum err read_invite(struct request *request, struct invite_wish *out, struct why *why)
 {
     json_t *body = NULL;
-    bool has = false;
-    *out = (struct invite_wish){.role = ROLE_MEMBER, .days = 7};
+    bool has_days = false;
+    *out = (struct invite_wish){.days = 7};
     enum err err = request_json(request, &body, why);
     if (err == OK)
-        err = body_role(body, &has, &out->role, why);
-    const json_t *days = json_object_get(body, "days");
-    if (err != OK || days == NULL)
-        return err;
-    out->days = json_integer_value(days);
-    if (!json_is_integer(days) || out->days < 1 || out->days > 90)
-        return why_set(why, ERR_BAD_INPUT, "days", "days is a number from 1 to 90");
-    return OK;
+        err = body_newcomer(body, &out->role, &out->bounds, why);
+    return err == OK ? body_number(body, "days", 1, 90, &has_days, &out->days, why) : err;
 }
 
 void invites_post(struct request *request, void *ctx)

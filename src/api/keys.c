@@ -93,7 +93,7 @@ static void make(struct answer *answer)
         answer_fail(answer, err, err == ERR_LIMIT ? 409 : err == ERR_BAD_INPUT ? 422 : 0);
         return;
     }
-    auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), "key made", key.name);
+    answer_note(answer, "key made", key.name);
     answer->status = 201;
     answer->body = key_json(answer->api, &key);
     json_object_set_new(answer->body, "key", json_string(secret));
@@ -132,8 +132,7 @@ static void end_key(struct answer *answer)
     if (err == ERR_NOT_FOUND)
         why_set(&answer->why, err, NULL, "there is no such key");
     if (err == OK)
-        auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), "key ended",
-                  answer->input);
+        answer_note(answer, "key ended", answer->input);
     else
         answer_fail(answer, err, 0);
 }

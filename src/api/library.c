@@ -173,7 +173,9 @@ static void list(struct answer *answer)
 {
     const struct wish *wish = answer->input;
     struct store_titles titles = {0};
-    struct store_titles_query query = {.folded = wish->folded[0] != '\0' ? wish->folded : NULL,
+    const struct store_viewer viewer = answer_viewer(answer);
+    struct store_titles_query query = {.viewer = &viewer,
+                                       .search = wish->folded[0] != '\0' ? wish->folded : NULL,
                                        .kind = wish->kind[0] != '\0' ? wish->kind : NULL,
                                        .by_added = wish->by_added,
                                        .limit = wish->limit,
@@ -185,6 +187,8 @@ static void list(struct answer *answer)
         query.offset = 0;
     }
     enum err err = store_titles_list(answer->api->store, &query, &titles);
+    for (size_t i = 0; i < titles.count; i++)
+        title_refresh(answer->api, viewer.user, &titles.items[i]);
     if (err == OK)
         put_page(answer, &titles, wish->by_added);
     if (err == OK && !wish->has_cursor)

@@ -1,13 +1,70 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* /api/v1/me: who is signed in, his password, and the places where he is. */
+/* /api/v1/me: who is signed in, how he likes things, his password, and the places where he is. */
 #include "api/inside.h"
 #include "auth/people.h"
 #include "base/mem.h"
+#include "store/preferences.h"
+
+static void tell(struct answer *answer)
+{
+    answer->body = me_json(&answer->user);
+    json_object_set_new(answer->body, "preferences", preferences_of(answer->api, answer->user.id));
+}
 
 void me_get(struct request *request, void *ctx)
 {
-    (void) ctx;
-    reply_json(request, 200, me_json(request_user(request)));
+    answer_later(ctx, request, &(struct answer_plan){.work = tell});
+}
+
+/* --- PATCH --- */
+
+struct change_wish {
+    json_t *preferences;
+};
+
+static void change_fini(void *arg)
+{
+    struct change_wish *wish = arg;
+    json_decref(wish->preferences);
+}
+
+static void change(struct answer *answer)
+{
+    const struct change_wish *wish = answer->input;
+    json_t *kept = preferences_of(answer->api, answer->user.id);
+    enum err err = preferences_merge(kept, wish->preferences, &answer->why);
+    if (err == OK) {
+        char *text = json_dumps(kept, JSON_COMPACT);
+        err = store_preferences_put(answer->api->store, answer->user.id, text);
+        mem_free(text);
+    }
+    json_decref(kept);
+    if (err == OK)
+        tell(answer);
+    else
+        answer_fail(answer, err, 0);
+}
+
+void me_patch(struct request *request, void *ctx)
+{
+    struct why why = {0};
+    json_t *body = NULL;
+    struct change_wish wish = {0};
+    enum err err = request_json(request, &body, &why);
+    if (err == OK) {
+        wish.preferences = json_object_get(body, "preferences");
+        if (!json_is_object(wish.preferences))
+            err =
+                why_set(&why, ERR_BAD_INPUT, "preferences", "preferences is missing, or no object");
+    }
+    if (err != OK) {
+        reply_problem(request, 0, err, &why);
+        return;
+    }
+    json_incref(wish.preferences);
+    answer_later(ctx, request,
+                 &(struct answer_plan){
+                     .work = change, .input = &wish, .size = sizeof wish, .fini = change_fini});
 }
 
 /* --- the password --- */
@@ -101,8 +158,7 @@ static void end_session(struct answer *answer)
     enum err err = people_end_session(answer->api->auth, &answer->user, answer->input);
     answer->status = 204;
     if (err == OK)
-        auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), "session ended",
-                  answer->input);
+        answer_note(answer, "session ended", answer->input);
     else
         answer_fail(answer,
                     err == ERR_NOT_FOUND

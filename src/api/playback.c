@@ -9,6 +9,7 @@
 #include "api/caps.h"
 #include "api/inside.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "segments/plan.h"
 
@@ -22,6 +23,7 @@ enum {
 struct playback {
     char id[STORE_ID_SIZE], user[40], file[STORE_ID_SIZE], item[STORE_ID_SIZE];
     char caps[CAPS_SIZE];
+    int most; /* no larger pictures than of this height, as the user likes it; 0: any */
     double position, rate;
     bool is_paused;
     json_t *media;     /* NULL while it waits */
@@ -84,6 +86,8 @@ static json_t *url(const struct api *api, const struct playback *playback, const
                client, playback->id);
     if (playback->caps[0] != '\0')
         str_printf(&text, "&caps=%s", playback->caps);
+    if (playback->most > 0)
+        str_printf(&text, "&most=%d", playback->most);
     return json_string(text.at);
 }
 
@@ -196,6 +200,7 @@ static void drop(struct api *api, struct playback **at)
     struct hls *hls = atomic_load(&api->hls);
     if (hls != NULL)
         hls_leave(hls, gone->id);
+    streams_leave(api->streams, gone->user, gone->id);
     free_playback(gone);
 }
 
@@ -360,6 +365,7 @@ struct wish {
     char file[STORE_ID_SIZE], item[STORE_ID_SIZE];
     char caps[CAPS_SIZE];
     double position;
+    bool has_position;
 };
 
 static enum err read_id(const json_t *body, const char *name, char out[STORE_ID_SIZE],
@@ -401,6 +407,7 @@ static enum err read_wish(struct request *request, struct wish *wish, struct why
         err = read_id(body, "item", wish->item, why);
     if (err == OK)
         err = read_real(body, "position", POSITION_MAX_S, &wish->position, why);
+    wish->has_position = json_object_get(body, "position") != NULL;
     if (err == OK)
         err = caps_read(json_object_get(body, "capabilities"), wish->caps, why);
     if (err == OK && (wish->file[0] == '\0') == (wish->item[0] == '\0'))
@@ -408,13 +415,24 @@ static enum err read_wish(struct request *request, struct wish *wish, struct why
     return err;
 }
 
+/* What is not in the library is no child's; others may play downloads and links. */
+static enum err may_play(const struct answer *answer, const char *file, struct why *why)
+{
+    struct store_place place;
+    if (answer->user.role != ROLE_CHILD)
+        return OK;
+    enum err err = item_find(answer, file, &place, why);
+    return err == OK && place.file[0] == '\0' ? ERR_NOT_FOUND : err;
+}
+
 /* Of an item with several files the first that plays. */
-static enum err choose_file(struct api *api, struct wish *wish, struct why *why)
+static enum err choose_file(const struct answer *answer, struct wish *wish, struct why *why)
 {
     struct store_title title = {0};
+    const struct store_viewer viewer = answer_viewer(answer);
     if (wish->file[0] != '\0')
-        return OK;
-    enum err err = store_title_find(api->store, wish->item, &title);
+        return may_play(answer, wish->file, why);
+    enum err err = store_title_find(answer->api->store, wish->item, &viewer, &title);
     if (err != OK)
         return why_set(why, err, "item", "there is no such item");
     const struct store_file *best = &title.files[0];
@@ -436,6 +454,7 @@ static struct playback *make(const struct answer *answer, const struct wish *wis
     memcpy(playback->file, wish->file, sizeof playback->file);
     memcpy(playback->item, file->row.title, sizeof playback->item);
     memcpy(playback->caps, wish->caps, sizeof playback->caps);
+    playback->most = preferred_height(answer->api, answer->user.id);
     playback->position = wish->position;
     playback->rate = 1;
     playback->media = media_json(file->plans.bytes, file->plans.size, playback->caps, NULL);
@@ -444,6 +463,32 @@ static struct playback *make(const struct answer *answer, const struct wish *wis
     snprintf(playback->reason, sizeof playback->reason, "the film is opened for the first time");
     playback->expires_ms = clock_wall_ms() + LIFE_MS;
     return playback;
+}
+
+static int64_t duration_ms_of(const struct playback *playback)
+{
+    return (int64_t) (json_number_value(json_object_get(playback->media, "duration")) * 1000);
+}
+
+/* Where the viewer left it, unless he says where to begin. */
+static void resume(struct api *api, const struct wish *wish, struct playback *playback)
+{
+    struct store_progress progress;
+    bool is_other_cut = false;
+    if (wish->has_position || progress_of(api, playback->user, playback->item, &progress) != OK ||
+        !progress_is_begun(progress.position_ms, progress.duration_ms) ||
+        !progress_fits(&progress, playback->file, duration_ms_of(playback), &is_other_cut))
+        return;
+    playback->position = (double) progress.position_ms / 1000;
+}
+
+static enum err count_stream(const struct answer *answer, const struct playback *playback,
+                             struct why *why)
+{
+    int most = answer->user.bounds.streams;
+    return most == 0 ? OK
+                     : streams_enter(answer->api->streams, playback->user, playback->id, most,
+                                     clock_mono_ms(), why);
 }
 
 static void begin(struct answer *answer, struct playback *playback)
@@ -482,25 +527,33 @@ static void start(struct answer *answer)
     struct library_file file = {0};
     struct source *source = NULL;
     struct playback *playback = NULL;
+    bool is_too_many = false;
     struct hls *hls = atomic_load(&answer->api->hls);
-    enum err err = choose_file(answer->api, wish, &answer->why);
+    enum err err = choose_file(answer, wish, &answer->why);
     if (err == OK)
         err = api_find_file(answer->api, wish->file, &file, &source, &answer->why);
     if (err == OK) {
         playback = make(answer, wish, &file, source);
-        err = admit(hls, &file, playback, &answer->why);
+        resume(answer->api, wish, playback);
+        err = count_stream(answer, playback, &answer->why);
+        is_too_many = err == ERR_LIMIT;
+        if (err == OK)
+            err = admit(hls, &file, playback, &answer->why);
     }
     if (err != OK) {
         if (playback != NULL)
+            streams_leave(answer->api->streams, playback->user, playback->id);
+        if (playback != NULL)
             free_playback(playback);
-        answer_fail(answer, err, 0);
+        answer_fail(answer, err, is_too_many ? 409 : 0);
         answer->retry_after_s = err == ERR_BUSY ? 5 : 0;
     } else {
         char id[STORE_ID_SIZE];
+        int64_t position_ms = (int64_t) (playback->position * 1000);
         memcpy(id, wish->file, sizeof id);
         begin(answer, playback);
         if (hls != NULL)
-            hls_warm(hls, id, (int64_t) (wish->position * 1000), false);
+            hls_warm(hls, id, position_ms, false);
         if (hls != NULL) /* before the playlist is asked for */
             hls_look_beside(hls, id);
         if (file.plans.bytes == NULL)
@@ -577,6 +630,53 @@ static enum err read_report(struct request *request, struct report *out, struct 
     return err == OK ? read_real(body, "rate", 16, &out->rate, why) : err;
 }
 
+/* The credits run: what is left is names. */
+static bool is_at_credits(const struct playback *playback)
+{
+    bool is_at = false;
+    const json_t *marker;
+    size_t i;
+    json_t *markers = markers_json(playback->media, playback->found);
+    json_array_foreach(markers, i, marker)
+    {
+        const char *kind = json_string_value(json_object_get(marker, "kind"));
+        double start = json_number_value(json_object_get(marker, "start"));
+        /* Those at the beginning are no end. */
+        is_at =
+            is_at || (kind != NULL && strcmp(kind, "credits") == 0 && playback->position >= start &&
+                      start * 2000 >= (double) duration_ms_of(playback));
+    }
+    json_decref(markers);
+    return is_at;
+}
+
+/* Who stands still says nothing new: of two devices the one that plays counts. Under the lock. */
+static void keep_position(struct api *api, struct playback *playback, double before)
+{
+    struct store_report report = {.progress = {.position_ms = (int64_t) (playback->position * 1000),
+                                               .duration_ms = duration_ms_of(playback),
+                                               .at_ms = clock_wall_ms()}};
+    if (playback->position == before)
+        return;
+    snprintf(report.user, sizeof report.user, "%s", playback->user);
+    memcpy(report.progress.item, playback->item, sizeof report.progress.item);
+    memcpy(report.progress.file, playback->file, sizeof report.progress.file);
+    report.is_whole = is_at_credits(playback);
+    if (positions_report(api->positions, &report) != OK)
+        log_warning("playback.position", log_str("id", playback->id));
+}
+
+/* A player reports although it may be over for the limit: it counts as watched for no longer. */
+static void count_report(struct api *api, const struct http_user *user,
+                         const struct playback *playback)
+{
+    struct why why;
+    if (user->bounds.streams > 0 && strcmp(user->id, playback->user) == 0 &&
+        streams_enter(api->streams, user->id, playback->id, user->bounds.streams, clock_mono_ms(),
+                      &why) != OK)
+        log_debug("playback.too_many", log_str("id", playback->id));
+}
+
 void playback_put(struct request *request, void *ctx)
 {
     struct api *api = ctx;
@@ -592,7 +692,10 @@ void playback_put(struct request *request, void *ctx)
     pthread_mutex_lock(&api->playbacks->lock);
     struct playback **at = find(api->playbacks, id, request_user(request));
     if (at != NULL) {
+        double before = (*at)->position;
         (*at)->position = report.position;
+        keep_position(api, *at, before);
+        count_report(api, request_user(request), *at);
         (*at)->rate = report.rate;
         (*at)->is_paused = report.is_paused;
         (*at)->expires_ms = clock_wall_ms() + LIFE_MS;

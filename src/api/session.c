@@ -9,8 +9,9 @@ enum { COOKIE_S = 30 * 24 * 60 * 60 }; /* as long as a session lives unused */
 
 json_t *me_json(const struct http_user *user)
 {
-    return json_pack("{s:s, s:s, s:s}", "id", user->id, "username", user->name, "role",
-                     role_name(user->role));
+    json_t *object = json_pack("{s:s, s:s}", "id", user->id, "username", user->name);
+    put_standing(object, user->role, &user->bounds);
+    return object;
 }
 
 void credentials_fini(void *arg)

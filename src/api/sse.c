@@ -108,6 +108,8 @@ static void put_states(struct sse *sse)
     sse->number = events_now(sse->api->events);
     for (unsigned i = 0; i < sse->topic_count; i++) {
         const char *topic = sse->topics[i];
+        if (strcmp(topic, "library") == 0 && sse->user.role == ROLE_CHILD)
+            continue;
         if (strcmp(topic, "library") == 0) {
             put_state(sse, topic,
                       json_pack("{s:s, s:s, s:o}", "type", "scan", "id", "scan", "scan",
@@ -163,8 +165,9 @@ static struct object *object_of(struct sse *sse, const char *key)
 
 static void take_one(struct sse *sse, struct event **event)
 {
+    const struct ages ages = http_user_ages(&sse->user);
     sse->number = (*event)->number;
-    if (wants(sse, (*event)->topic)) {
+    if (wants(sse, (*event)->topic) && event_is_for(*event, &ages)) {
         struct object *object = object_of(sse, (*event)->key);
         event_unref(&object->due);
         object->due = *event;
@@ -253,7 +256,7 @@ static void end(struct sse *sse)
 static void on_timer(uv_timer_t *timer)
 {
     struct sse *sse = timer->data;
-    if (auth_session_lives(sse->api->auth, sse->user.session))
+    if (auth_session_user(sse->api->auth, &sse->user))
         work(sse);
     else
         end(sse);
@@ -307,6 +310,8 @@ static enum err add_topic(struct sse *sse, struct slice topic, struct why *why)
         return why_set(why, ERR_BAD_INPUT, "topics", "at most %d topics", (int) TOPICS_MAX);
     char *name = sse->topics[sse->topic_count++];
     copy_slice(topic, name, sizeof sse->topics[0]);
+    if (strcmp(name, "downloads") == 0 && sse->user.role == ROLE_CHILD)
+        return why_set(why, ERR_REFUSED, "topics", "downloads are not for children");
     if (strcmp(name, "library") == 0 || strcmp(name, "downloads") == 0)
         return OK;
     if (strncmp(name, "playback:", 9) != 0)

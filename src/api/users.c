@@ -10,9 +10,11 @@ enum { STATUS_CONFLICT = 409, STATUS_UNPROCESSABLE = 422 };
 
 static json_t *user_json(const struct store_user *user)
 {
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o}", "id", user->id, "username", user->name,
-                     "role", role_name(user->role), "disabled", user->is_disabled, "has_password",
-                     user->password[0] != '\0', "created", json_date(user->created_ms));
+    json_t *object = json_pack("{s:s, s:s, s:b, s:b, s:o}", "id", user->id, "username", user->name,
+                               "disabled", user->is_disabled, "has_password",
+                               user->password[0] != '\0', "created", json_date(user->created_ms));
+    put_standing(object, user->role, &user->bounds);
+    return object;
 }
 
 static void fail(struct answer *answer, enum err err)
@@ -23,11 +25,6 @@ static void fail(struct answer *answer, enum err err)
     else if (err == ERR_BAD_INPUT)
         status = STATUS_UNPROCESSABLE;
     answer_fail(answer, err, status);
-}
-
-static void note(const struct answer *answer, const char *action, const char *object)
-{
-    auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), action, object);
 }
 
 /* --- GET --- */
@@ -56,9 +53,9 @@ void users_get(struct request *request, void *ctx)
 struct user_wish {
     char id[STORE_ID_SIZE];    /* PATCH */
     char *username, *password; /* NULL: not given */
-    bool has_role, has_disabled;
     enum role role;
-    bool is_disabled;
+    bool has_role, has_disabled, is_disabled; /* PATCH */
+    struct bounds_wish bounds;
 };
 
 static void wish_fini(void *arg)
@@ -72,14 +69,18 @@ static enum err read_wish(struct request *request, struct user_wish *out, bool i
                           struct why *why)
 {
     json_t *body = NULL;
-    *out = (struct user_wish){.role = ROLE_MEMBER};
+    *out = (struct user_wish){0};
     enum err err = request_json(request, &body, why);
     if (err == OK)
         err = body_text(body, "username", is_new, &out->username, why);
     if (err == OK && is_new)
         err = body_text(body, "password", false, &out->password, why);
-    if (err == OK)
+    if (err == OK && is_new)
+        err = body_newcomer(body, &out->role, &out->bounds.bounds, why);
+    if (err == OK && !is_new)
         err = body_role(body, &out->has_role, &out->role, why);
+    if (err == OK && !is_new)
+        err = body_bounds(body, &out->bounds, why);
     if (err == OK && !is_new)
         err = body_bool(body, "disabled", &out->has_disabled, &out->is_disabled, why);
     if (err != OK)
@@ -112,12 +113,12 @@ static void add(struct answer *answer)
     const struct user_wish *wish = answer->input;
     struct store_user user;
     enum err err = people_add(answer->api->auth, slice_of(wish->username), slice_of(wish->password),
-                              wish->role, &user, &answer->why);
+                              wish->role, &wish->bounds.bounds, &user, &answer->why);
     if (err != OK) {
         fail(answer, err);
         return;
     }
-    note(answer, "user added", user.name);
+    answer_note(answer, "user added", user.name);
     answer->status = 201;
     answer->body = user_json(&user);
 }
@@ -136,6 +137,7 @@ static void change(struct answer *answer)
     const struct people_change change = {
         .name = slice_of(wish->username),
         .role = wish->has_role ? &wish->role : NULL,
+        .bounds = &wish->bounds,
         .is_disabled = wish->has_disabled ? &wish->is_disabled : NULL,
     };
     struct store_user user;
@@ -145,9 +147,12 @@ static void change(struct answer *answer)
         return;
     }
     CLEANUP(str_fini) struct str words = {0};
-    str_printf(&words, "%s: %s%s", user.name, role_name(user.role),
-               user.is_disabled ? ", disabled" : "");
-    note(answer, "user changed", str_text(&words));
+    str_printf(&words, "%s: %s", user.name, role_name(user.role));
+    if (user.role == ROLE_CHILD)
+        str_printf(&words, " of %d", user.bounds.age);
+    if (user.is_disabled)
+        str_puts(&words, ", disabled");
+    answer_note(answer, "user changed", str_text(&words));
     answer->body = user_json(&user);
 }
 
@@ -170,7 +175,7 @@ static void leave(struct answer *answer)
         err = people_remove(answer->api->auth, answer->input, &answer->why);
     answer->status = 204;
     if (err == OK)
-        note(answer, "user removed", user.name);
+        answer_note(answer, "user removed", user.name);
     else
         fail(answer, err);
 }
@@ -192,7 +197,7 @@ static void make_reset(struct answer *answer)
         fail(answer, err);
         return;
     }
-    note(answer, "password link made", user.name);
+    answer_note(answer, "password link made", user.name);
     answer->status = 201;
     answer->body = json_pack("{s:s, s:o}", "code", code, "expires", json_date(expires_ms));
     explicit_bzero(code, sizeof code);

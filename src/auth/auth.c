@@ -128,6 +128,11 @@ bool auth_session_lives(struct auth *auth, const char *session)
     return session[0] == '\0' || sessions_has(auth->sessions, session);
 }
 
+bool auth_session_user(struct auth *auth, struct http_user *user)
+{
+    return user->session[0] == '\0' || sessions_get(auth->sessions, user->session, user);
+}
+
 /* Runs on the pool. */
 static void save_seen(void *arg)
 {

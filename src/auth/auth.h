@@ -55,6 +55,8 @@ const char *auth_key(const struct auth *auth);
 struct pool *auth_pool(struct auth *auth);
 /* True while the session or key (struct http_user, `session`) has not been ended; "" never is. */
 bool auth_session_lives(struct auth *auth, const char *session);
+/* The same, with what its user is called and may by now. */
+bool auth_session_user(struct auth *auth, struct http_user *user);
 
 struct auth_wish {
     struct slice username, password;

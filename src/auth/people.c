@@ -13,12 +13,14 @@
 /* --- accounts --- */
 
 enum err people_add(struct auth *auth, struct slice name, struct slice password, enum role role,
-                    struct store_user *out, struct why *why)
+                    const struct bounds *bounds, struct store_user *out, struct why *why)
 {
-    if (password.at != NULL)
-        return auth_add_user(auth->store, name, password, role, false, out, why);
-    *out = (struct store_user){.role = role, .created_ms = clock_wall_ms()};
+    *out = (struct store_user){.role = role, .bounds = *bounds, .created_ms = clock_wall_ms()};
     enum err err = name_check(name, out->name, out->folded, why);
+    if (err == OK && password.at != NULL)
+        err = password_check(password, why);
+    if (err == OK && password.at != NULL)
+        err = password_hash(password, out->password);
     if (err != OK)
         return err;
     store_new_id(out->id);
@@ -41,7 +43,8 @@ enum err people_change(struct auth *auth, const char *id, const struct people_ch
                        struct store_user *out, struct why *why)
 {
     char name[STORE_NAME_SIZE] = "", folded[STORE_NAME_SIZE];
-    struct store_user_change wish = {.role = change->role, .is_disabled = change->is_disabled};
+    struct store_user_change wish = {
+        .role = change->role, .bounds = change->bounds, .is_disabled = change->is_disabled};
     if (change->name.at != NULL) {
         enum err err = name_check(change->name, name, folded, why);
         if (err != OK)
@@ -171,9 +174,10 @@ enum err people_use_reset(struct auth *auth, const struct auth_wish *wish, struc
 /* --- invitations --- */
 
 enum err people_invite(struct auth *auth, const struct http_user *by, enum role role,
-                       int64_t lifetime_ms, struct store_invite *invite, char code[AUTH_TOKEN_SIZE])
+                       const struct bounds *bounds, int64_t lifetime_ms,
+                       struct store_invite *invite, char code[AUTH_TOKEN_SIZE])
 {
-    *invite = (struct store_invite){.role = role, .created_ms = clock_wall_ms()};
+    *invite = (struct store_invite){.role = role, .bounds = *bounds, .created_ms = clock_wall_ms()};
     invite->expires_ms = invite->created_ms + lifetime_ms;
     store_new_id(invite->id);
     snprintf(invite->made_by, sizeof invite->made_by, "%.*s", STORE_ID_SIZE - 1, by->id);

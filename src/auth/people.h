@@ -13,11 +13,13 @@
 /* Hashes, unless the password is absent: then nobody signs in by one until it is set by a link. BAD_INPUT:
  * the name, the password; BUSY: the name is taken. */
 MUST_CHECK enum err people_add(struct auth *auth, struct slice name, struct slice password,
-                               enum role role, struct store_user *out, struct why *why);
+                               enum role role, const struct bounds *bounds, struct store_user *out,
+                               struct why *why);
 
 struct people_change {
     struct slice name; /* absent: stays */
     const enum role *role;
+    const struct bounds_wish *bounds;
     const bool *is_disabled;
 };
 /* NOT_FOUND; BAD_INPUT, BUSY: the name; REFUSED: no administrator would be left. */
@@ -43,8 +45,8 @@ MUST_CHECK enum err people_use_reset(struct auth *auth, const struct auth_wish *
 
 /* An invitation for `lifetime_ms`; `invite` is filled in. */
 MUST_CHECK enum err people_invite(struct auth *auth, const struct http_user *by, enum role role,
-                                  int64_t lifetime_ms, struct store_invite *invite,
-                                  char code[AUTH_TOKEN_SIZE]);
+                                  const struct bounds *bounds, int64_t lifetime_ms,
+                                  struct store_invite *invite, char code[AUTH_TOKEN_SIZE]);
 /* Hashes; makes an account by the wish's code (or without one, where registration is open) and signs it
  * in. REFUSED: registration is closed; NOT_FOUND: no such invitation, or too late; BAD_INPUT: name,
  * password, no code; BUSY: the name is taken; LIMIT: too many tries. */

@@ -97,6 +97,7 @@ static void name_user(struct http_user *out, const struct store_user *user)
     snprintf(out->id, sizeof out->id, "%s", user->id);
     snprintf(out->name, sizeof out->name, "%s", user->name);
     out->role = user->role;
+    out->bounds = user->bounds;
 }
 
 static void add(struct sessions *sessions, const struct entry *entry)
@@ -208,6 +209,16 @@ bool sessions_has(struct sessions *sessions, const char *id)
     bool has = find_id(sessions, id) != NULL;
     pthread_mutex_unlock(&sessions->lock);
     return has;
+}
+
+bool sessions_get(struct sessions *sessions, const char *id, struct http_user *out)
+{
+    pthread_mutex_lock(&sessions->lock);
+    const struct entry *entry = find_id(sessions, id);
+    if (entry != NULL)
+        *out = entry->user;
+    pthread_mutex_unlock(&sessions->lock);
+    return entry != NULL;
 }
 
 int64_t sessions_last_seen(struct sessions *sessions, const char *id)

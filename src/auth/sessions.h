@@ -37,6 +37,8 @@ void sessions_forget(struct sessions *sessions, const char *user);
 /* His name and role from now on. */
 void sessions_change(struct sessions *sessions, const struct store_user *user);
 bool sessions_has(struct sessions *sessions, const char *id);
+/* Whose it is; false: there is none. `id` may lie in *out. */
+bool sessions_get(struct sessions *sessions, const char *id, struct http_user *out);
 /* NOT_FOUND: no such session or key, or nobody used it for too long. */
 MUST_CHECK enum err sessions_find(struct sessions *sessions, const uint8_t hash[STORE_HASH_SIZE],
                                   int64_t now_ms, struct http_user *out);

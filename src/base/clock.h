@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "base/err.h"
+
 #define CLOCK_ISO_SIZE 32
 
 int64_t clock_mono_us(void);
@@ -12,6 +14,9 @@ int64_t clock_mono_ms(void);
 int64_t clock_wall_ms(void);
 /* ISO 8601 UTC with milliseconds: 2026-11-21T05:12:00.000Z */
 void clock_iso(int64_t wall_ms, char out[CLOCK_ISO_SIZE]);
+
+/* What clock_iso writes, with or without milliseconds (RFC 3339 5.6, in UTC alone). BAD_INPUT. */
+MUST_CHECK enum err clock_parse_iso(const char *text, int64_t *wall_ms);
 
 #define CLOCK_BOOT_SIZE 40
 

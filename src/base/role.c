@@ -3,7 +3,8 @@
 
 #include <stddef.h>
 
-static const char *const ROLES[] = {[ROLE_MEMBER] = "member", [ROLE_ADMIN] = "admin"};
+static const char *const ROLES[] = {
+    [ROLE_CHILD] = "child", [ROLE_MEMBER] = "member", [ROLE_ADMIN] = "admin"};
 
 static const struct {
     const char *name;
@@ -27,6 +28,29 @@ enum err role_parse(struct slice name, enum role *out)
         }
     }
     return ERR_BAD_INPUT;
+}
+
+void bounds_take(struct bounds *bounds, const struct bounds_wish *wish)
+{
+    if (wish->has_age)
+        bounds->age = wish->bounds.age;
+    if (wish->has_unrated)
+        bounds->unrated = wish->bounds.unrated;
+    if (wish->has_streams)
+        bounds->streams = wish->bounds.streams;
+}
+
+struct ages ages_of(enum role role, const struct bounds *bounds)
+{
+    return (struct ages){
+        .is_limited = role == ROLE_CHILD, .most = bounds->age, .unrated = bounds->unrated};
+}
+
+bool ages_allow(const struct ages *ages, int age)
+{
+    if (!ages->is_limited)
+        return true;
+    return age == AGE_UNRATED ? ages->unrated : age <= ages->most;
 }
 
 const char *scope_name(unsigned scope)

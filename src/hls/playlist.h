@@ -46,7 +46,8 @@ struct playlist_client {
     const char *playback;                 /* `p`; "" = none. [A-Za-z0-9_-] only */
     bool is_limited;                      /* transcodes of larger pictures are not offered: */
     uint64_t most_pixels;                 /* width times height */
-    uint32_t burn; /* the subtitles drawn into the pictures, by their number; 0: none */
+    uint32_t most_height; /* larger pictures are not wanted, where there are others; 0: not said */
+    uint32_t burn;        /* the subtitles drawn into the pictures, by their number; 0: none */
 };
 
 /* Reads the words of `caps`, comma-separated, into a client whose is_native is set and whose rest is

@@ -255,6 +255,16 @@ static bool fits_screen(const struct master *master, const struct plan_rendition
     return shorter == 0 || rendition->is_copy || side <= longer || other <= shorter;
 }
 
+/* What somebody says he wants no more than: as that height is meant, of 16:9. */
+static bool is_wanted(const struct master *master, const struct plan_rendition *rendition)
+{
+    uint32_t most = master->client->most_height;
+    bool is_wide = rendition->width > rendition->height;
+    uint32_t longer = is_wide ? rendition->width : rendition->height;
+    uint32_t shorter = is_wide ? rendition->height : rendition->width;
+    return most == 0 || (shorter <= most && longer * 9 <= most * 16);
+}
+
 /* Who makes a picture; in the order in which they are offered. */
 enum maker { MAKER_SOURCE, MAKER_DEVICE_HEVC, MAKER_DEVICE, MAKER_X264, MAKER_COUNT };
 
@@ -296,6 +306,19 @@ static bool is_least(const struct master *master, uint32_t index)
     return true;
 }
 
+/* The copy, where there is anything else. */
+static bool is_passed_over(const struct master *master, uint32_t index)
+{
+    const struct plan_rendition *renditions = master->plan->renditions;
+    if (is_wanted(master, &renditions[index]))
+        return false;
+    for (uint32_t i = 0; i < master->plan->rendition_count; i++)
+        if (renditions[i].kind == PLAN_VIDEO && !renditions[i].is_copy && is_offered(master, i) &&
+            can_play(master, i))
+            return renditions[index].is_copy || !is_least(master, index);
+    return false;
+}
+
 /* The copy first, then the transcodes from large to small, as the plan has them. */
 static void find_videos(struct master *master)
 {
@@ -303,7 +326,8 @@ static void find_videos(struct master *master)
         for (uint32_t i = 0; i < master->plan->rendition_count; i++) {
             const struct plan_rendition *rendition = &master->plan->renditions[i];
             if (is_offered(master, i) && maker_of(rendition) == maker && can_play(master, i) &&
-                (fits_screen(master, rendition) || is_least(master, i)))
+                (fits_screen(master, rendition) || is_least(master, i)) &&
+                !is_passed_over(master, i))
                 master->videos[master->video_count++] = i;
         }
     }

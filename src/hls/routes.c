@@ -50,6 +50,17 @@ static enum err read_burn(struct request *request, uint32_t *number, struct why 
     return OK;
 }
 
+/* "720": pictures of no more lines. */
+static enum err read_most(struct request *request, uint32_t *height, struct why *why)
+{
+    struct slice most = request_query(request, "most");
+    uint64_t value = 0;
+    if (most.at != NULL && (slice_number(most, 16384, &value) != OK || value == 0))
+        return why_set(why, ERR_BAD_INPUT, "most", "most is a height in lines");
+    *height = (uint32_t) value;
+    return OK;
+}
+
 enum err routes_read_query(struct request *request, struct routes_query *out, struct why *why)
 {
     *out = (struct routes_query){0};
@@ -63,6 +74,8 @@ enum err routes_read_query(struct request *request, struct routes_query *out, st
     enum err kind = read_client(request, &out->client.is_native, why);
     if (kind == OK)
         kind = read_burn(request, &out->client.burn, why);
+    if (kind == OK)
+        kind = read_most(request, &out->client.most_height, why);
     if (kind == OK)
         playlist_caps(request_query(request, "caps"), &out->client);
     return kind;

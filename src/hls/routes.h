@@ -7,7 +7,7 @@
 #include "hls/hub.h"
 #include "hls/playlist.h"
 
-/* client, caps and p of the query. BAD_INPUT: one of them is nonsense. */
+/* client, caps, burn, most and p of the query. BAD_INPUT: one of them is nonsense. */
 struct routes_query {
     struct playlist_client client;
     char playback[ASK_PLAYBACK_SIZE];

@@ -271,6 +271,8 @@ static bool guard_sign_in(struct request *request)
         return refuse(request, 401, NULL, "this needs to be signed in");
     if ((flags & ROUTE_ADMIN) != 0 && !http_user_is_admin(&request->user))
         return refuse(request, 403, NULL, "this needs the role of an administrator");
+    if ((flags & ROUTE_MEMBER) != 0 && request->user.role == ROLE_CHILD)
+        return refuse(request, 403, NULL, "this is not for children");
     if ((flags & ROUTE_LOCAL) != 0 && !may_measure(request))
         return refuse(request, 403, NULL, "this needs a key or the role of an administrator");
     return guard_scope(request);

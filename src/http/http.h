@@ -42,7 +42,8 @@ enum http_route_flags {
     ROUTE_PLAY = 64,
     ROUTE_REQUEST = 128,
     ROUTE_DOWNLOAD = 256,
-    ROUTE_PERSON = 512, /* no key at all: passwords, sessions, keys */
+    ROUTE_PERSON = 512,  /* no key at all: passwords, sessions, keys */
+    ROUTE_MEMBER = 1024, /* not for children */
 };
 
 struct http_route {
@@ -60,6 +61,7 @@ struct http_user {
     char id[40];
     char name[65];
     enum role role;
+    struct bounds bounds;
     unsigned scopes;  /* SCOPE_ALL but for keys */
     bool is_key;      /* asks by a key of the API */
     char session[40]; /* the public id of the session or key; "" with --auth none and key */
@@ -68,6 +70,11 @@ struct http_user {
 static inline bool http_user_is_admin(const struct http_user *user)
 {
     return user->id[0] != '\0' && user->role == ROLE_ADMIN;
+}
+
+static inline struct ages http_user_ages(const struct http_user *user)
+{
+    return ages_of(user->role, &user->bounds);
 }
 
 /* What the guard asks of accounts. Called on the http loops; must not block (answers from

@@ -15,7 +15,21 @@ void role_get(struct query *query, enum role *out)
     char name[16];
     query_get_text_into(query, name, sizeof name);
     if (role_parse(slice_of(name), out) != OK)
-        *out = ROLE_MEMBER;
+        *out = ROLE_CHILD;
+}
+
+void bounds_get(struct query *query, struct bounds *out)
+{
+    out->age = (int) query_get_int(query);
+    out->unrated = query_get_bool(query);
+    out->streams = (int) query_get_int(query);
+}
+
+void query_bounds(struct query *query, const struct bounds *bounds)
+{
+    query_int(query, bounds->age);
+    query_int(query, bounds->unrated);
+    query_int(query, bounds->streams);
 }
 
 void account_get(struct query *query, struct store_user *out)
@@ -25,6 +39,7 @@ void account_get(struct query *query, struct store_user *out)
     query_get_text_into(query, out->folded, sizeof out->folded);
     query_get_text_into(query, out->password, sizeof out->password);
     role_get(query, &out->role);
+    bounds_get(query, &out->bounds);
     out->is_disabled = query_get_bool(query);
     out->created_ms = query_get_int(query);
 }
@@ -65,13 +80,14 @@ static enum err count_users(struct conn *conn, int64_t *out)
 enum err account_add(struct conn *conn, const struct store_user *user)
 {
     struct query query = query_on(
-        conn, "INSERT INTO user(id, name, folded, password, role, is_disabled, created_ms) "
-              "VALUES(?, ?, ?, ?, ?, ?, ?)");
+        conn, "INSERT INTO user(id, name, folded, password, role, age_limit, sees_unrated, "
+              "streams, is_disabled, created_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     query_text(&query, user->id);
     query_text(&query, user->name);
     query_text(&query, user->folded);
     query_text(&query, user->password);
     query_text(&query, role_name(user->role));
+    query_bounds(&query, &user->bounds);
     query_int(&query, user->is_disabled);
     query_int(&query, user->created_ms);
     return query_run(&query);
@@ -185,11 +201,13 @@ struct change_wish {
 
 static enum err put_change(struct conn *conn, const struct store_user *user)
 {
-    struct query query = query_on(conn, "UPDATE user SET name = ?, folded = ?, role = ?, "
-                                        "is_disabled = ? WHERE id = ?");
+    struct query query =
+        query_on(conn, "UPDATE user SET name = ?, folded = ?, role = ?, age_limit = ?, "
+                       "sees_unrated = ?, streams = ?, is_disabled = ? WHERE id = ?");
     query_text(&query, user->name);
     query_text(&query, user->folded);
     query_text(&query, role_name(user->role));
+    query_bounds(&query, &user->bounds);
     query_int(&query, user->is_disabled);
     query_text(&query, user->id);
     return query_run(&query);
@@ -210,6 +228,8 @@ static enum err change_user(struct conn *conn, void *arg)
     }
     if (change->role != NULL)
         user->role = *change->role;
+    if (change->bounds != NULL)
+        bounds_take(&user->bounds, change->bounds);
     if (change->is_disabled != NULL)
         user->is_disabled = *change->is_disabled;
     err = put_change(conn, user);
@@ -224,12 +244,22 @@ enum err store_user_change(struct store *store, const char *id,
     return store_write(store, change_user, &(struct change_wish){id, change, out});
 }
 
-/* Links are of whoever opened them, accounts or not: no foreign key takes them along. */
-static enum err remove_links(struct conn *conn, const char *user)
+/* What is somebody's may be of no account, where there are none: no foreign key takes it along. */
+static enum err remove_belongings(struct conn *conn, const char *user)
 {
-    struct query query = query_on(conn, "DELETE FROM link WHERE user = ?");
-    query_text(&query, user);
-    return query_run(&query);
+    static const char *const STATEMENTS[] = {
+        "DELETE FROM link WHERE user = ?",     "DELETE FROM preference WHERE user = ?",
+        "DELETE FROM progress WHERE user = ?", "DELETE FROM watched WHERE user = ?",
+        "DELETE FROM history WHERE user = ?",  "DELETE FROM watchlist WHERE user = ?",
+        "DELETE FROM comment WHERE user = ?",
+    };
+    enum err err = OK;
+    for (size_t i = 0; i < sizeof STATEMENTS / sizeof STATEMENTS[0] && err == OK; i++) {
+        struct query query = query_on(conn, STATEMENTS[i]);
+        query_text(&query, user);
+        err = query_run(&query);
+    }
+    return err;
 }
 
 static enum err remove_user(struct conn *conn, void *arg)
@@ -238,7 +268,7 @@ static enum err remove_user(struct conn *conn, void *arg)
     struct store_user user;
     enum err err = account_find(conn, id, &user);
     if (err == OK)
-        err = remove_links(conn, id);
+        err = remove_belongings(conn, id);
     if (err != OK)
         return err;
     struct query query = query_on(conn, "DELETE FROM user WHERE id = ?");

@@ -19,6 +19,7 @@ struct store_user {
     char folded[STORE_NAME_SIZE];       /* the name as it is compared */
     char password[STORE_PASSWORD_SIZE]; /* "": there is none yet, nobody signs in by it */
     enum role role;
+    struct bounds bounds;
     bool is_disabled;
     int64_t created_ms;
 };
@@ -40,6 +41,7 @@ MUST_CHECK enum err store_users_each(struct store *store, store_user_fn *each, v
 struct store_user_change {
     const char *name, *folded; /* both or NULL */
     const enum role *role;
+    const struct bounds_wish *bounds;
     const bool *is_disabled; /* true: all sessions of the user end */
 };
 /* NOT_FOUND; BUSY: the name is taken; REFUSED: no administrator who is not disabled would be left; IO. */

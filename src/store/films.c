@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "store/films_inside.h"
+#include "store/items_inside.h"
+#include "store/letters.h"
 
 void store_file_fini(struct store_file *file)
 {
@@ -236,6 +238,10 @@ static enum err change_one(struct conn *conn, struct store_change *change)
     enum err err = title_settle(conn, change);
     if (err == OK)
         err = change_row(conn, change);
+    if (err == OK && change->kind == STORE_ADD) /* it may have been watched before it was here */
+        err = item_move(conn, change->file.id, change->file.title);
+    if (err == OK && change->old_title[0] != '\0')
+        err = title_give_over(conn, change->old_title, change->file.title);
     if (err == OK && change->old_title[0] != '\0')
         err = title_drop_if_empty(conn, change->old_title);
     return err;
@@ -268,7 +274,11 @@ static enum err change_files(struct conn *conn, void *arg)
 enum err store_files_change(struct store *store, struct store_change *changes, size_t count)
 {
     struct change_list list = {changes, count};
-    return count == 0 ? OK : store_write(store, change_files, &list);
+    if (count == 0)
+        return OK;
+    enum err err = store_write(store, change_files, &list);
+    letters_are_old(store_letters(store));
+    return err;
 }
 
 /* --- looks inside --- */
@@ -407,12 +417,12 @@ static enum err purge_files(struct conn *conn, void *arg)
     enum err err = query_run(&files);
     if (err != OK)
         return err;
-    struct query titles =
-        query_on(conn, "DELETE FROM title WHERE id NOT IN (SELECT title FROM file)");
-    return query_run(&titles);
+    return title_drop_all_empty(conn);
 }
 
 enum err store_files_purge(struct store *store, int64_t missing_ms)
 {
-    return store_write(store, purge_files, &missing_ms);
+    enum err err = store_write(store, purge_files, &missing_ms);
+    letters_are_old(store_letters(store));
+    return err;
 }

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "store/store.h"
+#include "store/progress.h"
 
 enum store_file_state { STORE_FILE_WAITING, STORE_FILE_READY, STORE_FILE_UNREADABLE };
 
@@ -120,18 +120,27 @@ struct store_title {
     char id[STORE_ID_SIZE];
     char *kind, *title, *sort;
     int year; /* 0 = unknown */
+    int age;  /* of those whom it is for, in years; AGE_UNRATED */
     int64_t added_ms;
+    /* the viewer's, where there is one */
+    bool is_watched, has_progress;
+    struct store_progress progress;
     struct store_file *files; /* those that are not missing, at least one */
     size_t file_count;
 };
 void store_title_fini(struct store_title *title);
-/* NOT_FOUND: no such title, or none of its files is there. */
-MUST_CHECK enum err store_title_find(struct store *store, const char *id, struct store_title *out);
+/* NOT_FOUND: no such title, or none of its files is there, or the viewer (NULL: the server itself) may not
+ * know of it. */
+MUST_CHECK enum err store_title_find(struct store *store, const char *id,
+                                     const struct store_viewer *viewer, struct store_title *out);
+/* For what age it is, or AGE_UNRATED. NOT_FOUND: no such title. */
+MUST_CHECK enum err store_title_rate(struct store *store, const char *id, int age);
 
 struct store_titles_query {
-    const char *folded; /* a part of the folded title, or NULL */
-    const char *kind;   /* or NULL */
-    bool by_added;      /* latest first; else by title */
+    const struct store_viewer *viewer; /* NULL: the server itself */
+    const char *search;                /* folded words, each a part of the title; or NULL */
+    const char *kind;                  /* or NULL */
+    bool by_added;                     /* latest first; else by title */
     size_t limit, offset;
     /* after this one, or NULL: its sort text, its added_ms, its id */
     const char *after_sort, *after_id;

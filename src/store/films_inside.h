@@ -17,3 +17,6 @@ void file_get(struct query *query, struct store_file *out);
  * belongs to, made where there is none; and old_title. */
 MUST_CHECK enum err title_settle(struct conn *conn, struct store_change *change);
 MUST_CHECK enum err title_drop_if_empty(struct conn *conn, const char *title);
+MUST_CHECK enum err title_drop_all_empty(struct conn *conn);
+/* Its last file has gone over to another: what people have of it goes along. */
+MUST_CHECK enum err title_give_over(struct conn *conn, const char *from, const char *to);

@@ -22,11 +22,13 @@ static enum err add_invite(struct conn *conn, void *arg)
     if (err != OK)
         return err;
     struct query query =
-        query_on(conn, "INSERT INTO invite(id, hash, role, made_by, created_ms, expires_ms) "
-                       "VALUES(?, ?, ?, (SELECT id FROM user WHERE id = ?), ?, ?)");
+        query_on(conn, "INSERT INTO invite(id, hash, role, age_limit, sees_unrated, streams, "
+                       "made_by, created_ms, expires_ms) "
+                       "VALUES(?, ?, ?, ?, ?, ?, (SELECT id FROM user WHERE id = ?), ?, ?)");
     query_text(&query, invite->id);
     query_bytes(&query, invite->hash, sizeof invite->hash);
     query_text(&query, role_name(invite->role));
+    query_bounds(&query, &invite->bounds);
     query_text(&query, invite->made_by);
     query_int(&query, invite->created_ms);
     query_int(&query, invite->expires_ms);
@@ -57,8 +59,9 @@ enum err store_invite_remove(struct store *store, const char *id)
 static enum err each_invite(struct conn *conn, int64_t now_ms, store_invite_fn *each, void *ctx)
 {
     struct query query =
-        query_on(conn, "SELECT i.id, i.hash, i.role, i.made_by, u.name, i.created_ms, i.expires_ms "
-                       "FROM invite i LEFT JOIN user u ON u.id = i.made_by WHERE i.expires_ms > ? "
+        query_on(conn, "SELECT i.id, i.hash, i.role, i.age_limit, i.sees_unrated, i.streams, "
+                       "i.made_by, u.name, i.created_ms, i.expires_ms FROM invite i LEFT JOIN user "
+                       "u ON u.id = i.made_by WHERE i.expires_ms > ? "
                        "ORDER BY i.created_ms DESC, i.id");
     enum err err;
     query_int(&query, now_ms);
@@ -67,6 +70,7 @@ static enum err each_invite(struct conn *conn, int64_t now_ms, store_invite_fn *
         query_get_text_into(&query, invite.id, sizeof invite.id);
         bool has_hash = query_get_bytes_into(&query, invite.hash, sizeof invite.hash);
         role_get(&query, &invite.role);
+        bounds_get(&query, &invite.bounds);
         query_get_text_into(&query, invite.made_by, sizeof invite.made_by);
         query_get_text_into(&query, invite.made_by_name, sizeof invite.made_by_name);
         invite.created_ms = query_get_int(&query);
@@ -97,15 +101,17 @@ struct use_wish {
 };
 
 static enum err spend_invite(struct conn *conn, const uint8_t *hash, int64_t now_ms,
-                             enum role *role)
+                             struct store_user *user)
 {
-    struct query query =
-        query_on(conn, "DELETE FROM invite WHERE hash = ? AND expires_ms > ? RETURNING role");
+    struct query query = query_on(conn, "DELETE FROM invite WHERE hash = ? AND expires_ms > ? "
+                                        "RETURNING role, age_limit, sees_unrated, streams");
     query_bytes(&query, hash, STORE_HASH_SIZE);
     query_int(&query, now_ms);
     enum err err = query_step(&query);
-    if (err == OK)
-        role_get(&query, role);
+    if (err == OK) {
+        role_get(&query, &user->role);
+        bounds_get(&query, &user->bounds);
+    }
     query_end(&query);
     return err;
 }
@@ -113,7 +119,7 @@ static enum err spend_invite(struct conn *conn, const uint8_t *hash, int64_t now
 static enum err use_invite(struct conn *conn, void *arg)
 {
     const struct use_wish *wish = arg;
-    enum err err = spend_invite(conn, wish->hash, wish->now_ms, &wish->user->role);
+    enum err err = spend_invite(conn, wish->hash, wish->now_ms, wish->user);
     return err == OK ? account_add(conn, wish->user) : err;
 }
 

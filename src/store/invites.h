@@ -9,6 +9,7 @@ struct store_invite {
     char id[STORE_ID_SIZE];
     uint8_t hash[STORE_HASH_SIZE]; /* of the code */
     enum role role;
+    struct bounds bounds;
     char made_by[STORE_ID_SIZE];        /* "": he is gone */
     char made_by_name[STORE_NAME_SIZE]; /* read only */
     int64_t created_ms, expires_ms;
@@ -21,7 +22,7 @@ MUST_CHECK enum err store_invite_remove(struct store *store, const char *id);
 typedef void store_invite_fn(void *ctx, const struct store_invite *invite);
 MUST_CHECK enum err store_invites_each(struct store *store, int64_t now_ms, store_invite_fn *each,
                                        void *ctx);
-/* Makes the account, of the invitation's role, which is spent then. NOT_FOUND: no such invitation, or it
+/* Makes the account, of the invitation's role and bounds; it is spent then. NOT_FOUND: no such invitation, or it
  * has expired; BUSY: the name is taken; IO. */
 MUST_CHECK enum err store_invite_use(struct store *store, const uint8_t hash[STORE_HASH_SIZE],
                                      int64_t now_ms, struct store_user *user);

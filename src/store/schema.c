@@ -97,6 +97,60 @@ static const char *const STEPS[] = {
     "NULL,"
     " action TEXT NOT NULL, object TEXT NOT NULL, peer TEXT NOT NULL) STRICT;"
     "CREATE INDEX audit_action ON audit(action, n);",
+
+    /* 5: children, how many films at once, what titles are for whom; what people have watched, want to and
+     * say of it; searches */
+    "ALTER TABLE user ADD COLUMN age_limit INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE user ADD COLUMN sees_unrated INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE user ADD COLUMN streams INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE invite ADD COLUMN age_limit INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE invite ADD COLUMN sees_unrated INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE invite ADD COLUMN streams INTEGER NOT NULL DEFAULT 0;"
+
+    /* NULL: nobody said for what age it is */
+    "ALTER TABLE title ADD COLUMN age INTEGER;"
+
+    /* `n` is what the index of searches knows a title by: a rowid may be another after a VACUUM. */
+    "ALTER TABLE title ADD COLUMN n INTEGER;"
+    "UPDATE title SET n = rowid;"
+    "CREATE UNIQUE INDEX title_n ON title(n);"
+    "CREATE INDEX title_added ON title(-added_ms, id);"
+    "CREATE INDEX file_here ON file(title) WHERE missing_ms IS NULL;"
+    "CREATE VIRTUAL TABLE title_search USING fts5(folded, content='title', content_rowid='n',"
+    " tokenize='trigram');"
+    "INSERT INTO title_search(title_search) VALUES('rebuild');"
+
+    /* What is somebody's: `user` may be of no account, that of --auth none and key; `item` is a title's
+     * id, and stays when its files are gone. */
+    "CREATE TABLE preference(user TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE progress(user TEXT NOT NULL, item TEXT NOT NULL, file TEXT NOT NULL,"
+    " position_ms INTEGER NOT NULL, duration_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " is_hidden INTEGER NOT NULL, PRIMARY KEY(user, item)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX progress_latest ON progress(user, at_ms) WHERE is_hidden = 0;"
+    "CREATE INDEX progress_item ON progress(item);"
+
+    "CREATE TABLE watched(user TEXT NOT NULL, item TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+    " PRIMARY KEY(user, item)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX watched_item ON watched(item);"
+
+    "CREATE TABLE history(n INTEGER PRIMARY KEY AUTOINCREMENT, user TEXT NOT NULL,"
+    " item TEXT NOT NULL, file TEXT NOT NULL, began_ms INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+    " position_ms INTEGER NOT NULL, duration_ms INTEGER NOT NULL, is_whole INTEGER NOT NULL)"
+    " STRICT;"
+    "CREATE INDEX history_user ON history(user, n);"
+    "CREATE INDEX history_item ON history(item, user, n);"
+
+    "CREATE TABLE watchlist(user TEXT NOT NULL, item TEXT NOT NULL, added_ms INTEGER NOT NULL,"
+    " PRIMARY KEY(user, item)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX watchlist_latest ON watchlist(user, added_ms);"
+    "CREATE INDEX watchlist_item ON watchlist(item);"
+
+    "CREATE TABLE comment(n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,"
+    " item TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,"
+    " is_spoiler INTEGER NOT NULL, position_ms INTEGER, created_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX comment_item ON comment(item, n);"
+    "CREATE INDEX comment_user ON comment(user);",
 };
 enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };
 

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 
 enum {
-    STATEMENTS = 128,      /* more than there are queries in the program */
+    STATEMENTS = 256,      /* more than there are queries in the program */
     BUSY_TIMEOUT_MS = 5000 /* another process (matinee user ...) may be writing */
 };
 

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "store/letters.h"
 #include "store/sql.h"
 
 /* Up to this size the whole file is checked at every start; reading it takes under a second. */
@@ -32,6 +33,7 @@ struct write {
 struct store {
     /* fixed after open */
     struct readers *readers;
+    struct letters *letters;
     pthread_t thread;
     bool has_thread;
     struct conn *conn; /* writer thread */
@@ -118,6 +120,11 @@ struct readers *store_readers(struct store *store)
     return store->readers;
 }
 
+struct letters *store_letters(struct store *store)
+{
+    return store->letters;
+}
+
 /* The database holds password hashes: nobody else may read it. SQLite gives its side files the
  * rights of the main one. */
 static enum err make_private(const char *path, int64_t *size, struct why *why)
@@ -170,6 +177,7 @@ enum err store_open(const char *path, struct store **out, struct why *why)
 {
     struct store *store = mem_new(struct store);
     store->last = &store->first;
+    store->letters = letters_new();
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->queued, NULL);
     pthread_cond_init(&store->written, NULL);
@@ -193,6 +201,7 @@ void store_close(struct store **store)
     if (gone->has_thread)
         pthread_join(gone->thread, NULL);
     readers_free(&gone->readers);
+    letters_free(&gone->letters);
     conn_close(&gone->conn);
     pthread_cond_destroy(&gone->written);
     pthread_cond_destroy(&gone->queued);

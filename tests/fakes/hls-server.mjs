@@ -92,7 +92,7 @@ const titleName = (name) => name.replace(/\.\w+$/, '').replace(/\s*\(\d{4}\)/, '
 const yearOf = (name) => Number(/\((\d{4})\)/.exec(name)?.[1]) || null;
 const fileJson = ({ id, name, duration, state, reason }) => ({ id, name, duration, state, ...(reason && { reason }) });
 const titleJson = (film) => ({
-  id: film.title, kind: 'film', title: titleName(film.name), year: yearOf(film.name), poster: null, added: film.added, genres: [],
+  id: film.title, kind: 'film', title: titleName(film.name), year: yearOf(film.name), poster: null, age: null, added: film.added, genres: [],
   state: film.state, ...(film.reason && { reason: film.reason }), watched: false, files: [fileJson(film)],
 });
 const scanJson = () => ({ running: false, done: films.size, total: films.size, started: null, finished: null, folders: [] });

@@ -117,7 +117,7 @@ def test_every_schema_is_a_schema():
         jsonschema.Draft202012Validator.check_schema(schema)
         if schema.get("type") == "object" and name not in (
                 "Media", "Track", "Rendition", "Chapter", "PlaybackWish", "Capabilities",
-                "DownloadWish", "DownloadChange", "UserChange", "InviteWish"):
+                "DownloadWish", "DownloadChange", "UserChange", "InviteWish", "Preferences"):
             assert schema["additionalProperties"] is False and schema["required"], name
 
 
@@ -167,6 +167,31 @@ def check_people(ask):
     ask("POST", "/api/v1/reset", 403, {"code": "x", "password": PASSWORD})
     ask("PUT", "/api/v1/me/password", 403, {"current": "x", "password": PASSWORD})
     ask("POST", "/api/v1/me/keys", 403, {"name": "x", "scopes": ["read"]})
+
+
+def check_personal(ask, item):
+    """More of it: test_personal.py."""
+    ask("PATCH", "/api/v1/me", 200, {"preferences": {"language": "en"}})
+    ask("PATCH", f"/api/v1/titles/{item}", 200, {"age": 12})
+    ask("PUT", f"/api/v1/progress/{item}", 204, {"position": 5})
+    ask("POST", f"/api/v1/progress/{item}", 204, {"position": 6})
+    ask("GET", f"/api/v1/progress/{item}", 200)
+    assert ask("GET", f"/api/v1/titles/{item}", 200).json["progress"]["position"] == 6
+    assert ask("GET", "/api/v1/continue", 200).json["items"]
+    ask("DELETE", f"/api/v1/continue/{item}", 204)
+    ask("PUT", f"/api/v1/continue/{item}", 204)
+    ask("PUT", f"/api/v1/watched/{item}", 204)
+    ask("DELETE", f"/api/v1/watched/{item}", 204)
+    ask("DELETE", f"/api/v1/progress/{item}", 404)
+    [entry] = ask("GET", "/api/v1/history", 200).json["items"]
+    ask("DELETE", f"/api/v1/history/{entry['id']}", 204)
+    ask("PUT", f"/api/v1/watchlist/{item}", 204)
+    ask("GET", "/api/v1/watchlist", 200)
+    ask("DELETE", f"/api/v1/watchlist/{item}", 204)
+    said = ask("POST", f"/api/v1/items/{item}/comments", 201, {"text": "Well."}).json
+    ask("GET", f"/api/v1/items/{item}/comments", 200)
+    ask("DELETE", f"/api/v1/comments/{said['id']}", 204)
+    ask("GET", "/api/v1/me/export", 200)
 
 
 #: Nothing of a test leaves this machine.
@@ -220,6 +245,7 @@ def test_every_answer_is_as_described(folder):
         ask("DELETE", "/api/v1/session", 204)
         events(server, "library", enough=lambda heard: heard[-1][0] == "live")
         check_people(ask)
+        check_personal(ask, by_title["Plain"]["id"])
         check_downloads(ask)
         check_links(ask)
         ask("GET", "/api/v1/events", 400)
@@ -306,7 +332,7 @@ def test_accounts_from_the_first_day(folder):
         cookie = made.header("set-cookie")
         assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Secure" not in cookie
         assert made.json["role"] == "admin"
-        assert ask("GET", "/api/v1/me", 200).json == made.json
+        assert ask("GET", "/api/v1/me", 200).json == {**made.json, "preferences": {}}
         assert not pathlib.Path(server.data, "setup-code").exists()
         ask("POST", "/api/v1/setup", 409, {**wish, "code": code})
         assert not ask("GET", "/api/v1/status", 200).json["setup_required"]

@@ -7,7 +7,7 @@ import { loadScan, status, titles } from '../store';
 import type { Title } from '../api';
 
 const film = (title: string, more: Partial<Title> = {}): Title => ({
-  id: `t-${title}`, kind: 'film', title, year: 1967, poster: null, added: '2026-01-01T00:00:00Z', genres: [], state: 'ready', watched: false,
+  id: `t-${title}`, kind: 'film', title, year: 1967, poster: null, age: null, added: '2026-01-01T00:00:00Z', genres: [], state: 'ready', watched: false,
   files: [{ id: `f-${title}`, name: `${title}.mkv`, duration: 5040, state: 'ready' }], ...more,
 });
 

@@ -22,6 +22,8 @@ struct bed {
     struct http_user anna; /* an administrator */
 };
 
+static const struct bounds NO_BOUNDS = {0};
+
 static struct auth_wish wish_of(const char *name, const char *password, const char *code)
 {
     return (struct auth_wish){.username = slice_of(name),
@@ -102,10 +104,12 @@ static void a_link_signs_in_and_out(void **state)
     struct why why = {0};
     char code[AUTH_TOKEN_SIZE];
     int64_t expires_ms = 0;
-    assert_int_equal(people_add(bed->auth, SLICE("ben"), slice_of(NULL), ROLE_MEMBER, &ben, &why),
-                     OK);
-    assert_int_equal(people_add(bed->auth, SLICE("BEN"), slice_of(NULL), ROLE_MEMBER, &ben, &why),
-                     ERR_BUSY);
+    assert_int_equal(
+        people_add(bed->auth, SLICE("ben"), slice_of(NULL), ROLE_MEMBER, &NO_BOUNDS, &ben, &why),
+        OK);
+    assert_int_equal(
+        people_add(bed->auth, SLICE("BEN"), slice_of(NULL), ROLE_MEMBER, &NO_BOUNDS, &ben, &why),
+        ERR_BUSY);
     assert_int_equal(store_user_find(bed->store, "ben", &ben), OK);
     assert_int_equal(people_make_reset(bed->auth, ben.id, code, &expires_ms, &why), OK);
     struct auth_wish wish = wish_of(NULL, "a password", code);
@@ -170,8 +174,9 @@ static void store_and_memory_agree(void **state)
     pthread_t threads[2];
     const bool yes = true;
     struct auth_answer answer;
-    assert_int_equal(people_add(auth, SLICE("ben"), SLICE("a password"), ROLE_MEMBER, &ben, NULL),
-                     OK);
+    assert_int_equal(
+        people_add(auth, SLICE("ben"), SLICE("a password"), ROLE_MEMBER, &NO_BOUNDS, &ben, NULL),
+        OK);
     memcpy(race.user, ben.id, sizeof race.user);
     assert_int_equal(pthread_create(&threads[0], NULL, sign_in_often, &race), 0);
     assert_int_equal(pthread_create(&threads[1], NULL, disable_often, &race), 0);

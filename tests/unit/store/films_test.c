@@ -149,7 +149,7 @@ static void a_file_may_join_another_title(void **state)
     assert_true(moved.old_title[0] != '\0');
     assert_int_equal(count_titles(bed), 1);
     struct store_title gone = {0};
-    assert_int_equal(store_title_find(bed->store, moved.old_title, &gone), ERR_NOT_FOUND);
+    assert_int_equal(store_title_find(bed->store, moved.old_title, NULL, &gone), ERR_NOT_FOUND);
     /* and leave it again: the title stays with the one that was there */
     moved = apply(bed, change_of(STORE_PLACE, "b", "/films/Brazil.1985.mp4", &BRAZIL));
     assert_int_equal(count_titles(bed), 2);
@@ -413,15 +413,122 @@ static void lists_page_and_count(void **state)
     struct store_titles_query all = {0};
     assert_int_equal(store_titles_letters(bed->store, &all, count_letter, letters), OK);
     assert_string_equal(letters, "A7B7C7");
-    struct store_titles some = list(bed, (struct store_titles_query){.folded = "m 1"});
+    struct store_titles some = list(bed, (struct store_titles_query){.search = "fil 1"});
     assert_int_equal(some.count, 10);
     store_titles_fini(&some);
     some = list(bed, (struct store_titles_query){.kind = "other", .limit = 50, .offset = 3});
     assert_int_equal(some.count, 7);
     store_titles_fini(&some);
-    some = list(bed, (struct store_titles_query){.folded = "%_"});
+    some = list(bed, (struct store_titles_query){.search = "%_"});
     assert_int_equal(some.count, 0);
     store_titles_fini(&some);
+}
+
+/* The titles that a search finds, in order. */
+static void assert_finds(struct bed *bed, const char *search, const char *expected)
+{
+    char found[400] = "";
+    struct store_titles titles = list(bed, (struct store_titles_query){.search = search});
+    for (size_t i = 0; i < titles.count; i++) {
+        size_t used = strlen(found);
+        snprintf(found + used, sizeof found - used, "%s%s", i > 0 ? ", " : "",
+                 titles.items[i].title);
+    }
+    store_titles_fini(&titles);
+    if (strcmp(found, expected) != 0)
+        fail_msg("\"%s\" found %s, not %s", search, found, expected);
+}
+
+static void add_called(struct bed *bed, const char *id, const char *title)
+{
+    char path[80];
+    const struct store_name name = {"other", title, 0, title, title, "X", NULL};
+    snprintf(path, sizeof path, "/films/%s.mkv", id);
+    add(bed, id, path, &name);
+}
+
+static void searches_find_words_in_any_order(void **state)
+{
+    struct bed *bed = *state;
+    add_called(bed, "a", "alien");
+    add_called(bed, "b", "aliens of the deep");
+    add_called(bed, "c", "harry potter 2");
+    add_called(bed, "d", "up");
+    add_called(bed, "e", "\xe5\x8d\x83\xe3\x81\xa8\xe5\x8d\x83\xe5\xb0\x8b"); /* 千と千尋 */
+    assert_finds(bed, "alien", "alien, aliens of the deep");
+    assert_finds(bed, "lie", "alien, aliens of the deep");
+    assert_finds(bed, "deep alien", "aliens of the deep");
+    assert_finds(bed, "potter harry", "harry potter 2");
+    assert_finds(bed, "potter h", "harry potter 2"); /* a word that is still being typed */
+    assert_finds(bed, "potter 2", "harry potter 2");
+    assert_finds(bed, "potter arry", "harry potter 2");
+    assert_finds(bed, "potter rr", ""); /* short words begin words */
+    assert_finds(bed, "up", "up");
+    assert_finds(bed, "u", "up");
+    assert_finds(bed, "\xe5\x8d\x83\xe5\xb0\x8b",
+                 "\xe5\x8d\x83\xe3\x81\xa8\xe5\x8d\x83\xe5\xb0\x8b");
+    assert_finds(bed, "\xe5\xb0\x8b", "\xe5\x8d\x83\xe3\x81\xa8\xe5\x8d\x83\xe5\xb0\x8b");
+    assert_finds(bed, "alien potter", "");
+    assert_finds(bed, "",
+                 "alien, aliens of the deep, harry potter 2, up, "
+                 "\xe5\x8d\x83\xe3\x81\xa8\xe5\x8d\x83\xe5\xb0\x8b");
+    /* what is renamed or gone is found as it is now */
+    struct store_name renamed = {"other", "predator", 0, "predator", "predator", "P", NULL};
+    struct store_change change = change_of(STORE_PLACE, "a", "/films/predator.mkv", &renamed);
+    apply(bed, change);
+    assert_finds(bed, "alien", "aliens of the deep");
+    assert_finds(bed, "pred", "predator");
+    apply(bed, change_of(STORE_MISSING, "a", "/films/predator.mkv", NULL));
+    assert_finds(bed, "pred", "");
+}
+
+static size_t count_for(struct bed *bed, struct ages ages, const char *letters)
+{
+    char counted[64] = "";
+    const struct store_viewer viewer = {.user = "u", .ages = ages};
+    struct store_titles_query query = {.viewer = &viewer};
+    struct store_titles titles = list(bed, query);
+    size_t count = titles.count;
+    store_titles_fini(&titles);
+    assert_int_equal(store_titles_letters(bed->store, &query, count_letter, counted), OK);
+    assert_string_equal(counted, letters);
+    return count;
+}
+
+static void children_see_what_is_for_them(void **state)
+{
+    struct bed *bed = *state;
+    struct store_title title;
+    const struct ages six = {true, 6, false}, teen = {true, 16, false}, any = {true, 6, true};
+    struct store_viewer child = {.user = "u", .ages = six};
+    struct store_place place;
+    add(bed, "a", "/films/Alien.1979.mkv", &ALIEN);
+    add(bed, "b", "/films/Brazil.1985.mkv", &BRAZIL);
+    add(bed, "c", "/films/holiday.mp4", &HOLIDAY);
+    struct store_titles all = list(bed, (struct store_titles_query){0});
+    assert_int_equal(all.items[0].age, AGE_UNRATED);
+    assert_int_equal(count_for(bed, six, ""), 0);
+    assert_int_equal(store_title_rate(bed->store, all.items[0].id, 16), OK);
+    assert_int_equal(store_title_rate(bed->store, all.items[1].id, 6), OK);
+    assert_int_equal(store_title_rate(bed->store, "nosuch", 6), ERR_NOT_FOUND);
+    assert_int_equal(count_for(bed, six, "B1"), 1);
+    assert_int_equal(count_for(bed, teen, "A1B1"), 2);
+    assert_int_equal(count_for(bed, any, "B1H1"), 2);
+    assert_int_equal(count_for(bed, (struct ages){0}, "A1B1H1"), 3);
+    assert_int_equal(store_title_find(bed->store, all.items[0].id, &child, &title), ERR_NOT_FOUND);
+    assert_int_equal(store_item_place(bed->store, "a", &child, &place), ERR_NOT_FOUND);
+    assert_int_equal(store_item_place(bed->store, all.items[0].id, &child, &place), ERR_NOT_FOUND);
+    assert_int_equal(store_item_place(bed->store, "b", &child, &place), OK);
+    assert_string_equal(place.item, all.items[1].id);
+    assert_string_equal(place.file, "b");
+    assert_int_equal(store_item_place(bed->store, all.items[1].id, &child, &place), OK);
+    assert_string_equal(place.file, "");
+    assert_int_equal(store_title_find(bed->store, all.items[1].id, &child, &title), OK);
+    assert_int_equal(title.age, 6);
+    store_title_fini(&title);
+    assert_int_equal(store_title_rate(bed->store, all.items[1].id, AGE_UNRATED), OK);
+    assert_int_equal(count_for(bed, six, ""), 0);
+    store_titles_fini(&all);
 }
 
 int main(void)
@@ -441,6 +548,8 @@ int main(void)
         IN_BED(a_plan_takes_the_place_of_a_verdict),
         IN_BED(an_unreadable_file_says_why),
         IN_BED(lists_page_and_count),
+        IN_BED(searches_find_words_in_any_order),
+        IN_BED(children_see_what_is_for_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

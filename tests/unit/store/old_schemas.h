@@ -76,5 +76,32 @@ static const struct old_schema OLD_SCHEMAS[] = {
      "INSERT INTO remote VALUES('r1', 'https://films.example/a.mkv', 'video/x-matroska', '', '', "
      "9, 1);"
      "INSERT INTO link VALUES('l1', 'u1', 'r1', 70);"},
+    {4,
+     "ALTER TABLE user ADD COLUMN role TEXT NOT NULL DEFAULT 'member';"
+     "UPDATE user SET role = 'admin' WHERE is_admin <> 0;"
+     "ALTER TABLE user DROP COLUMN is_admin;"
+     "ALTER TABLE user ADD COLUMN is_disabled INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE session ADD COLUMN agent TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE session ADD COLUMN peer TEXT NOT NULL DEFAULT '';"
+     "CREATE TABLE api_key(id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE,"
+     " user TEXT NOT NULL REFERENCES user(id) ON DELETE CASCADE, name TEXT NOT NULL,"
+     " scopes INTEGER NOT NULL, created_ms INTEGER NOT NULL, seen_ms INTEGER) STRICT;"
+     "CREATE INDEX api_key_user ON api_key(user);"
+     "CREATE TABLE invite(id TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, role TEXT NOT NULL,"
+     " made_by TEXT REFERENCES user(id) ON DELETE SET NULL, created_ms INTEGER NOT NULL,"
+     " expires_ms INTEGER NOT NULL) STRICT;"
+     "CREATE TABLE reset(user TEXT PRIMARY KEY REFERENCES user(id) ON DELETE CASCADE,"
+     " hash BLOB NOT NULL UNIQUE, expires_ms INTEGER NOT NULL) STRICT;"
+     "CREATE TABLE audit(n INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, user TEXT, name TEXT NOT "
+     "NULL,"
+     " action TEXT NOT NULL, object TEXT NOT NULL, peer TEXT NOT NULL) STRICT;"
+     "CREATE INDEX audit_action ON audit(action, n);",
+     "INSERT INTO api_key VALUES('k1', "
+     "x'0303030303030303030303030303030303030303030303030303030303030303',"
+     " 'u1', 'a program', 3, 80, NULL);"
+     "INSERT INTO invite VALUES('i1', "
+     "x'0404040404040404040404040404040404040404040404040404040404040404',"
+     " 'member', 'u1', 90, 9000000000000);"
+     "INSERT INTO audit VALUES(1, 100, 'u1', 'Anna', 'setup', 'Anna', '127.0.0.1');"},
 };
 enum { OLD_SCHEMA_COUNT = sizeof OLD_SCHEMAS / sizeof OLD_SCHEMAS[0] };

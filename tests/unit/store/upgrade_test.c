@@ -70,7 +70,7 @@ static void check_films(struct store *store)
 {
     struct store_title title = {0};
     struct store_plans plans = {0};
-    assert_int_equal(store_title_find(store, "t1", &title), OK);
+    assert_int_equal(store_title_find(store, "t1", NULL, &title), OK);
     assert_string_equal(title.title, "A Film");
     assert_int_equal(title.file_count, 1);
     assert_int_equal(title.files[0].duration_ms, 60000);

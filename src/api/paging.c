@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/inside.h"
+
+enum { LIMIT = 100, LIMIT_MAX = 500 };
+
+static enum err read_number(struct request *request, const char *name, uint64_t most, int64_t *out,
+                            struct why *why)
+{
+    struct slice text = request_query(request, name);
+    uint64_t number = 0;
+    if (text.at == NULL)
+        return OK;
+    if (slice_number(text, most, &number) != OK || number == 0)
+        return why_set(why, ERR_BAD_INPUT, name, "%s is not one of ours", name);
+    *out = (int64_t) number;
+    return OK;
+}
+
+enum err paging_read(struct request *request, struct paging *out, struct why *why)
+{
+    *out = (struct paging){.limit = LIMIT};
+    enum err err = read_number(request, "limit", LIMIT_MAX, &out->limit, why);
+    return err == OK ? read_number(request, "cursor", INT64_MAX, &out->before, why) : err;
+}
+
+size_t paging_room(const struct paging *page)
+{
+    return (size_t) page->limit + 1;
+}
+
+void paging_add(struct paging *page, int64_t n, json_t *item)
+{
+    if (page->items == NULL)
+        page->items = json_array();
+    if (page->count++ == page->limit) {
+        json_decref(item);
+        return;
+    }
+    page->last = n;
+    json_array_append_new(page->items, item);
+}
+
+json_t *paging_json(struct paging *page)
+{
+    char cursor[24];
+    json_t *items = page->items != NULL ? page->items : json_array();
+    page->items = NULL;
+    snprintf(cursor, sizeof cursor, "%" PRId64, page->last);
+    return json_pack("{s:o, s:o}", "items", items, "next",
+                     page->count > page->limit ? json_string(cursor) : json_null());
+}
