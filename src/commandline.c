@@ -15,8 +15,18 @@ static const char usage[] =
     "              what is in it, and how each client would get it (JSON)\n"
     "matinee segment FILE --rendition R (--index N | --init) [-o OUT]\n"
     "              one segment, from styp to its last byte\n"
-    "matinee user add NAME [--admin-password-file F]\n"
-    "              makes an account; its password is the first line of F, or of the input\n"
+    "matinee user add NAME [--role admin|member|child] [--age N] [--admin-password-file F]\n"
+    "              makes an account, an administrator's where nothing is said; its password is "
+    "the\n"
+    "              first line of F, or of the input\n"
+    "matinee user list | passwd NAME [--admin-password-file F] | remove NAME\n"
+    "              also while the server runs: what is ended is over at once\n"
+    "matinee backup FILE\n"
+    "              all that is known, as one file; also while the server runs\n"
+    "matinee restore FILE\n"
+    "              takes it in place of what is known, which is kept beside it; a server that "
+    "runs\n"
+    "              starts again with it\n"
     "\n"
     "Every flag is also a line of matinee.yaml and an environment variable MATINEE_...;\n"
     "conf/matinee.yaml names them all.\n";
@@ -47,7 +57,7 @@ struct parse {
     struct commandline *options;
     struct why *why;
     bool has_library; /* the first --library replaces what file and environment say */
-    bool has_index;
+    bool has_index, has_age;
 };
 
 static enum err bad(struct parse *parse, const char *flag, const char *words)
@@ -129,11 +139,37 @@ static enum err take_segment_flag(struct parse *parse, const char *word, bool *t
     return OK;
 }
 
+static enum err take_user_flag(struct parse *parse, const char *word, bool *taken)
+{
+    uint64_t age = 0;
+    const char *value = NULL;
+    *taken = true;
+    if (is_flag(word, "--role")) {
+        value = value_of(parse, "--role");
+        return value != NULL && role_parse(slice_of(value), &parse->options->user_role) == OK
+                   ? OK
+                   : bad(parse, "--role", "is admin, member or child");
+    }
+    if (is_flag(word, "--age")) {
+        value = value_of(parse, "--age");
+        if (value == NULL || slice_number(slice_of(value), BOUNDS_AGE_MOST, &age) != OK)
+            return bad(parse, "--age", "is a number of years");
+        parse->options->user_age = (int) age;
+        parse->has_age = true;
+        return OK;
+    }
+    *taken = false;
+    return OK;
+}
+
 static enum err take_word(struct parse *parse, const char *word)
 {
     struct commandline *options = parse->options;
-    if (options->command == COMMAND_USER && options->user_action == NULL)
-        options->user_action = word;
+    bool has_backup = options->command == COMMAND_BACKUP || options->command == COMMAND_RESTORE;
+    if (options->command == COMMAND_USER && options->user_word == NULL)
+        options->user_word = word;
+    else if (has_backup && options->backup == NULL)
+        options->backup = word;
     else if (options->command == COMMAND_USER && options->user_name == NULL)
         options->user_name = word;
     else if ((options->command == COMMAND_INSPECT || options->command == COMMAND_SEGMENT) &&
@@ -157,6 +193,12 @@ static enum err take_flag(struct parse *parse)
     if (parse->options->command == COMMAND_SEGMENT) {
         bool taken = false;
         enum err err = take_segment_flag(parse, word, &taken);
+        if (taken)
+            return err;
+    }
+    if (parse->options->command == COMMAND_USER) {
+        bool taken = false;
+        enum err err = take_user_flag(parse, word, &taken);
         if (taken)
             return err;
     }
@@ -184,9 +226,10 @@ static enum err read_command(struct parse *parse)
         const char *word;
         enum command command;
     } commands[] = {
-        {"serve", COMMAND_SERVE}, {"inspect", COMMAND_INSPECT}, {"segment", COMMAND_SEGMENT},
-        {"user", COMMAND_USER},   {"help", COMMAND_HELP},       {"--help", COMMAND_HELP},
-        {"-h", COMMAND_HELP},     {"version", COMMAND_VERSION}, {"--version", COMMAND_VERSION},
+        {"serve", COMMAND_SERVE},   {"inspect", COMMAND_INSPECT}, {"segment", COMMAND_SEGMENT},
+        {"user", COMMAND_USER},     {"help", COMMAND_HELP},       {"--help", COMMAND_HELP},
+        {"-h", COMMAND_HELP},       {"version", COMMAND_VERSION}, {"--version", COMMAND_VERSION},
+        {"backup", COMMAND_BACKUP}, {"restore", COMMAND_RESTORE},
     };
     const char *word = parse->argc > 1 ? parse->argv[1] : "help";
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -196,7 +239,21 @@ static enum err read_command(struct parse *parse)
         }
     }
     return why_set(parse->why, ERR_BAD_INPUT, NULL,
-                   "there is no command %s: serve, inspect, segment, user or help", word);
+                   "there is no command %s: serve, inspect, segment, user, backup, restore or help",
+                   word);
+}
+
+static enum err check_user(struct parse *parse)
+{
+    struct commandline *options = parse->options;
+    const char *word = options->user_word != NULL ? options->user_word : "";
+    if (user_action_parse(word, &options->user_action) != OK)
+        return bad(parse, "user", "needs: add NAME, list, passwd NAME or remove NAME");
+    if ((options->user_action == USER_LIST) != (options->user_name == NULL))
+        return bad(parse, word, options->user_name == NULL ? "needs a name" : "takes no name");
+    if (options->user_role == ROLE_CHILD && !parse->has_age)
+        return bad(parse, "--age", "is needed for a child: how old it is, in years");
+    return OK;
 }
 
 static enum err check_words(struct parse *parse)
@@ -212,10 +269,10 @@ static enum err check_words(struct parse *parse)
                    ? OK
                    : bad(parse, "segment", "needs --index or --init");
     case COMMAND_USER:
-        if (options->user_action == NULL || strcmp(options->user_action, "add") != 0 ||
-            options->user_name == NULL)
-            return bad(parse, "user", "needs: user add NAME");
-        return OK;
+        return check_user(parse);
+    case COMMAND_BACKUP:
+    case COMMAND_RESTORE:
+        return options->backup != NULL ? OK : bad(parse, parse->argv[1], "needs a file");
     case COMMAND_SERVE:
         return config_check(options->config, parse->why);
     case COMMAND_HELP:
@@ -228,7 +285,7 @@ static enum err check_words(struct parse *parse)
 enum err commandline_read(int argc, char **argv, char **environment, struct commandline *out,
                           struct why *why)
 {
-    *out = (struct commandline){.config = config_new()};
+    *out = (struct commandline){.config = config_new(), .user_role = ROLE_ADMIN};
     struct parse parse = {.argc = argc, .argv = argv, .at = 2, .options = out, .why = why};
     enum err err = read_command(&parse);
     if (err == OK)

@@ -10,12 +10,15 @@
 #include "base/why.h"
 #include "config.h"
 #include "tool.h"
+#include "user.h"
 
 enum command {
     COMMAND_SERVE,
     COMMAND_INSPECT,
     COMMAND_SEGMENT,
     COMMAND_USER,
+    COMMAND_BACKUP,
+    COMMAND_RESTORE,
     COMMAND_HELP,
     COMMAND_VERSION
 };
@@ -24,8 +27,12 @@ struct commandline {
     enum command command;
     struct config *config;       /* owned */
     struct tool_segment segment; /* for inspect: only .path */
-    const char *user_action;     /* "add" */
-    const char *user_name;
+    enum user_action user_action;
+    const char *user_word; /* the action as it was said; NULL: none */
+    const char *user_name; /* NULL: none */
+    enum role user_role;
+    int user_age;       /* of a child */
+    const char *backup; /* the file */
 };
 
 /* Lends `argv`. BAD_INPUT, NOT_FOUND...: why says which flag, line or variable. */

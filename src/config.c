@@ -45,6 +45,7 @@ static const struct setting settings[] = {
     {"auth.admin_name", TEXT, AT(auth.admin_name), "admin", 0, 0, NULL},
     {"auth.admin_password_file", TEXT, AT(auth.admin_password_file), "", 0, 0, NULL},
     {"auth.registration", TEXT, AT(auth.registration), "invite", 0, 0, "invite|open|closed"},
+    {"backup.hour", NUMBER, AT(backup.hour), "3", 0, 24, NULL},
     {"library.folders", LIST, AT(library.folders), "", 0, 0, NULL},
     {"library.rescan_s", NUMBER, AT(library.rescan_s), "900", 1, 7 * 86400, NULL},
     {"library.settle_s", NUMBER, AT(library.settle_s), "30", 0, 3600, NULL},

@@ -90,6 +90,9 @@ struct config {
         int64_t ratio_percent;
         int64_t seed_s;
     } torrent;
+    struct {
+        int64_t hour; /* 24: none by themselves */
+    } backup;
     char *data;
     char *log_level;
 };

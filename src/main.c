@@ -26,7 +26,16 @@ static int say(enum err err, const struct why *why)
     return EXIT_FAILED;
 }
 
-static enum err run(const struct commandline *options, struct why *why)
+static enum err run_user(const struct commandline *options, struct why *why)
+{
+    const struct user_order order = {.action = options->user_action,
+                                     .name = options->user_name,
+                                     .role = options->user_role,
+                                     .age = options->user_age};
+    return user_run(options->config, &order, why);
+}
+
+static enum err run(const struct commandline *options, bool *is_to_restart, struct why *why)
 {
     struct media_options media;
     enum err err = server_media_options(options->config, &media, why);
@@ -34,7 +43,7 @@ static enum err run(const struct commandline *options, struct why *why)
         return err;
     switch (options->command) {
     case COMMAND_SERVE:
-        err = server_run(options->config, &media, why);
+        err = server_run(options->config, &media, is_to_restart, why);
         break;
     case COMMAND_INSPECT:
         err = tool_inspect(&media, (unsigned) options->config->media.cores, options->segment.path,
@@ -44,7 +53,13 @@ static enum err run(const struct commandline *options, struct why *why)
         err = tool_write_segment(&media, &options->segment, why);
         break;
     case COMMAND_USER:
-        err = user_add(options->config, options->user_name, why);
+        err = run_user(options, why);
+        break;
+    case COMMAND_BACKUP:
+        err = user_backup(options->config, options->backup, why);
+        break;
+    case COMMAND_RESTORE:
+        err = user_restore(options->config, options->backup, why);
         break;
     case COMMAND_HELP:
         fputs(commandline_usage(), stdout);
@@ -69,6 +84,7 @@ int main(int argc, char **argv)
 {
     struct commandline options;
     struct why why = {0};
+    bool is_to_restart = false;
     int code = EXIT_OK;
     signal(SIGPIPE, SIG_IGN);
     settle_memory();
@@ -81,10 +97,15 @@ int main(int argc, char **argv)
         bool is_server = options.command == COMMAND_SERVE;
         if (log_level_parse(options.config->log_level, &level) == OK)
             log_set_level(!is_server && level == LOG_INFO ? LOG_WARNING : level);
-        err = run(&options, &why);
+        err = run(&options, &is_to_restart, &why);
         if (err != OK)
             code = say(err, &why);
     }
     commandline_fini(&options);
+    if (is_to_restart && err == OK) {
+        execv("/proc/self/exe", argv);
+        perror("matinee: cannot start again");
+        code = EXIT_FAILED;
+    }
     return code;
 }

@@ -15,6 +15,7 @@
 
 #include "api/api.h"
 #include "auth/auth.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,6 +24,7 @@
 #include "hls/hls.h"
 #include "http/http.h"
 #include "library/library.h"
+#include "store/backups.h"
 #include "store/positions.h"
 #include "store/store.h"
 #include "torrent/torrents.h"
@@ -38,6 +40,7 @@ struct server {
     struct media_host *host;
     struct store *store;
     struct positions *positions;
+    struct backups *backups;
     struct auth *auth;
     struct library *library;
     struct hls *hls;
@@ -145,20 +148,39 @@ enum err server_data_folder(const struct config *config, char **out, struct why 
     return err;
 }
 
-/* Two servers on one data folder would fight over its database. */
+/* Two servers on one data folder would fight over its database. Whoever looks finds in it who we are. */
 static enum err lock_data(struct server *server, struct why *why)
 {
-    struct str path = {0};
+    char pid[24];
+    CLEANUP(str_fini) struct str path = {0};
     str_printf(&path, "%s/lock", server->data);
-    enum err err = OK;
-    server->lock = open(str_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    server->lock = open(path.at, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (server->lock < 0)
-        err = why_set(why, err_from_errno(errno), "data", "cannot write in %s: %s", server->data,
-                      strerror(errno));
-    else if (flock(server->lock, LOCK_EX | LOCK_NB) != 0)
-        err = why_set(why, ERR_BUSY, "data", "another matinee is using %s", server->data);
-    str_fini(&path);
-    return err;
+        return why_set(why, err_from_errno(errno), "data", "cannot write in %s: %s", server->data,
+                       strerror(errno));
+    if (flock(server->lock, LOCK_EX | LOCK_NB) != 0)
+        return why_set(why, ERR_BUSY, "data", "another matinee is using %s", server->data);
+    snprintf(pid, sizeof pid, "%ld\n", (long) getpid());
+    if (ftruncate(server->lock, 0) != 0)
+        log_debug("server.lock", log_str("why", strerror(errno)));
+    return fd_write_at(server->lock, pid, strlen(pid), 0);
+}
+
+bool server_tell(const char *data_folder, int signal_number)
+{
+    char text[24] = "";
+    size_t got = 0;
+    uint64_t pid = 0;
+    CLEANUP(str_fini) struct str path = {0};
+    str_printf(&path, "%s/lock", data_folder);
+    CLEANUP(fd_close) int fd = open(path.at, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) /* nobody holds it */
+        return false;
+    if (fd_read_at(fd, text, sizeof text - 1, 0, &got) != OK)
+        return false;
+    text[strcspn(text, "\n")] = '\0';
+    return slice_number(slice_of(text), INT_MAX, &pid) == OK && pid > 1 &&
+           kill((pid_t) pid, signal_number) == 0;
 }
 
 /* --- limits and signals --- */
@@ -181,6 +203,8 @@ static void block_signals(sigset_t *signals)
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
     sigaddset(signals, SIGHUP);
+    sigaddset(signals, SIGUSR1);
+    sigaddset(signals, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
 }
 
@@ -217,12 +241,54 @@ static enum err start_positions(struct server *server, struct why *why)
     return err == OK ? OK : why_set(why, err, NULL, "no thread can be started");
 }
 
+/* Before the schema is another one, a copy as it was. */
+static enum err back_up_before_upgrade(const struct server *server, const char *path,
+                                       struct why *why)
+{
+    struct backup made;
+    if (!store_wants_upgrade(path))
+        return OK;
+    return backups_make(server->data, BACKUP_UPGRADE, clock_wall_ms(), &made, why);
+}
+
+/* A damaged database is touched by nothing; what could take its place is said. */
+static enum err offer_backup(const struct server *server, enum err err, struct why *why)
+{
+    CLEANUP(mem_free_at) char *backup = backups_last_good(server->data);
+    struct why said = *why;
+    if (err != ERR_BAD_INPUT || backup == NULL)
+        return err;
+    return why_set(
+        why, err, said.field,
+        "%s; nothing was changed. The last good backup is %s: `matinee restore` takes it, and "
+        "keeps what is there beside it",
+        said.text, backup);
+}
+
+static int backup_hour(const struct config *config)
+{
+    return config->backup.hour < 24 ? (int) config->backup.hour : -1;
+}
+
+static enum err open_store(struct server *server, struct why *why)
+{
+    bool was_restored = false;
+    CLEANUP(str_fini) struct str path = {0};
+    str_printf(&path, "%s/matinee.db", server->data);
+    enum err err = backup_settle(server->data, &was_restored, why);
+    if (err == OK)
+        err = back_up_before_upgrade(server, path.at, why);
+    if (err == OK)
+        err = store_open(path.at, &server->store, why);
+    if (err != OK)
+        return offer_backup(server, err, why);
+    err = backups_start(server->data, backup_hour(server->config), &server->backups);
+    return err == OK ? OK : why_set(why, err, NULL, "no thread can be started");
+}
+
 static enum err start_store(struct server *server, struct why *why)
 {
-    struct str path = {0};
-    str_printf(&path, "%s/matinee.db", server->data);
-    enum err err = store_open(str_text(&path), &server->store, why);
-    str_fini(&path);
+    enum err err = open_store(server, why);
     if (err != OK)
         return err;
     const struct auth_options options = {
@@ -293,6 +359,13 @@ static enum err start_fetch(struct server *server, struct why *why)
     return fetch_start(&options, &server->fetch, why);
 }
 
+/* As a program beside it does (server_tell). */
+static void ask_to_restart(void *ctx)
+{
+    (void) ctx;
+    kill(getpid(), SIGUSR1);
+}
+
 static enum err start_api(struct server *server, struct why *why)
 {
     CLEANUP(str_fini) struct str fetched = {0};
@@ -310,6 +383,8 @@ static enum err start_api(struct server *server, struct why *why)
         .base_path = server->config->http.base_path,
         .files_downloads = server->config->torrent.into_library,
         .fetched_folder = str_text(&fetched),
+        .data_folder = server->data,
+        .restart = ask_to_restart,
     };
     return api_new(&options, &server->api, why);
 }
@@ -445,6 +520,7 @@ static void stop_all(struct server *server)
     library_free(&server->library);
     api_free(&server->api);
     positions_stop(&server->positions);
+    backups_stop(&server->backups);
     auth_stop(&server->auth);
     store_close(&server->store);
     media_host_stop(&server->host);
@@ -456,10 +532,25 @@ static void say_listening(const struct server *server)
     fflush(stdout);
 }
 
-enum err server_run(const struct config *config, const struct media_options *media, struct why *why)
+/* Until it is to end; true: and to start again. */
+static bool wait_for_end(struct server *server, const sigset_t *signals)
+{
+    int signal_number = 0;
+    do {
+        sigwait(signals, &signal_number);
+        if (signal_number == SIGUSR2)
+            auth_reload(server->auth);
+    } while (signal_number == SIGUSR2);
+    log_info("server.stop", log_str("signal", strsignal(signal_number)));
+    return signal_number == SIGUSR1;
+}
+
+enum err server_run(const struct config *config, const struct media_options *media,
+                    bool *is_to_restart, struct why *why)
 {
     struct server server = {.config = config, .lock = -1};
     sigset_t signals;
+    *is_to_restart = false;
     block_signals(&signals);
     raise_file_limit();
     if (geteuid() == 0)
@@ -470,10 +561,8 @@ enum err server_run(const struct config *config, const struct media_options *med
     if (err == OK)
         err = start_all(&server, media, why);
     if (err == OK) {
-        int signal_number = 0;
         say_listening(&server);
-        sigwait(&signals, &signal_number);
-        log_info("server.stop", log_str("signal", strsignal(signal_number)));
+        *is_to_restart = wait_for_end(&server, &signals);
     }
     stop_all(&server);
     fd_close(&server.lock);

@@ -101,6 +101,17 @@ static const struct http_route ROUTES[] = {
      .flags = ROUTE_ADMIN,
      .handler = invite_delete},
     {.method = "GET", .path = "/api/v1/audit", .flags = ROUTE_ADMIN, .handler = audit_get},
+    {.method = "GET", .path = "/api/v1/backups", .flags = ROUTE_ADMIN, .handler = backups_get},
+    {.method = "POST", .path = "/api/v1/backups", .flags = ROUTE_ADMIN, .handler = backups_post},
+    {.method = "GET",
+     .path = "/api/v1/backups/{id}",
+     .flags = ROUTE_ADMIN | ROUTE_PERSON,
+     .handler = backup_get},
+    {.method = "POST",
+     .path = "/api/v1/restore",
+     .flags = ROUTE_ADMIN | ROUTE_PERSON,
+     .body = JSON,
+     .handler = restore_post},
     {.method = "GET", .path = "/api/v1/library", .handler = library_get},
     {.method = "GET", .path = "/api/v1/library/scan", .flags = ROUTE_MEMBER, .handler = scan_get},
     {.method = "POST", .path = "/api/v1/library/scan", .flags = ROUTE_ADMIN, .handler = scan_post},
@@ -357,6 +368,9 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->files_downloads = options->files_downloads;
     api->sandbox = mem_strdup(options->sandbox != NULL ? options->sandbox : "");
     api->fetched_folder = mem_strdup(options->fetched_folder);
+    api->data_folder = mem_strdup(options->data_folder);
+    api->restart = options->restart;
+    api->restart_ctx = options->restart_ctx;
     api->base_path = mem_strdup(options->base_path != NULL ? options->base_path : "");
     api->events = events_new();
     api->playbacks = playbacks_new();
@@ -426,6 +440,7 @@ void api_free(struct api **api)
     mem_free(gone->sandbox);
     mem_free(gone->base_path);
     mem_free(gone->fetched_folder);
+    mem_free(gone->data_folder);
     mem_free(gone);
     *api = NULL;
 }

@@ -33,6 +33,9 @@ struct api_options {
     const char *base_path;      /* http.base_path; "" or "/films" */
     bool files_downloads;       /* downloads go to the library when they are whole */
     const char *fetched_folder; /* of downloads by URL; made */
+    const char *data_folder;
+    void (*restart)(void *ctx); /* the server is to end and start again; any thread */
+    void *restart_ctx;
 };
 
 MUST_CHECK enum err api_new(const struct api_options *options, struct api **out, struct why *why);

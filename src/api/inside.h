@@ -27,7 +27,9 @@ struct api {
     struct fetch *fetch;
     struct positions *positions;
     struct streams *streams;
-    char *sandbox, *base_path, *fetched_folder;
+    char *sandbox, *base_path, *fetched_folder, *data_folder;
+    void (*restart)(void *ctx);
+    void *restart_ctx;
     bool files_downloads; /* downloads go to the library when they are whole */
     struct pool *pool;
     struct pool *filing; /* what came whole goes to the library, one after the other */
@@ -160,6 +162,10 @@ struct gate {
 };
 void gate_enter(struct request *request, void *gate);
 
+/* --- file_send.c --- */
+/* Answers with a file, whose fd it takes; headers that were set go along. */
+void file_send(struct api *api, struct request *request, int fd, uint64_t size, const char *type);
+
 /* --- streams.c: who watches how much at once --- */
 struct streams *streams_new(void);
 void streams_free(struct streams **streams);
@@ -218,6 +224,10 @@ void watchlist_delete(struct request *request, void *api);
 void comments_get(struct request *request, void *api);
 void comments_post(struct request *request, void *api);
 void comment_delete(struct request *request, void *api);
+void backups_get(struct request *request, void *api);
+void backups_post(struct request *request, void *api);
+void backup_get(struct request *request, void *api);
+void restore_post(struct request *request, void *api);
 void file_get_one(struct request *request, void *api);
 void playback_post(struct request *request, void *api);
 void playback_list(struct request *request, void *api);

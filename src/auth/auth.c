@@ -40,9 +40,12 @@ void auth_draw_token(char out[AUTH_TOKEN_SIZE])
 /* --- accounts --- */
 
 enum err auth_add_user(struct store *store, struct slice name, struct slice password,
-                       enum role role, bool only_first, struct store_user *out, struct why *why)
+                       enum role role, const struct bounds *bounds, bool only_first,
+                       struct store_user *out, struct why *why)
 {
     struct store_user user = {.role = role, .created_ms = clock_wall_ms()};
+    if (bounds != NULL)
+        user.bounds = *bounds;
     if (sodium_init() < 0)
         return why_set(why, ERR_IO, NULL, "the system gives no random numbers");
     enum err err = name_check(name, user.name, user.folded, why);
@@ -339,8 +342,8 @@ static enum err make_first(struct auth *auth, const struct auth_wish *wish, stru
     struct store_user user;
     enum err err = check_code(auth, wish, why);
     if (err == OK)
-        err = auth_add_user(auth->store, wish->username, wish->password, ROLE_ADMIN, true, &user,
-                            why);
+        err = auth_add_user(auth->store, wish->username, wish->password, ROLE_ADMIN, NULL, true,
+                            &user, why);
     else
         return err;
     if (err == ERR_REFUSED) {
@@ -447,7 +450,7 @@ static enum err make_admin(struct auth *auth, const struct auth_options *options
     if (err != OK)
         return err;
     struct slice given = {str_text(&password), password.length};
-    err = auth_add_user(auth->store, name, given, ROLE_ADMIN, true, NULL, why);
+    err = auth_add_user(auth->store, name, given, ROLE_ADMIN, NULL, true, NULL, why);
     if (err == ERR_BAD_INPUT)
         snprintf(why->field, sizeof why->field, "%s",
                  strcmp(why->field, "username") == 0 ? "auth.admin_name"
@@ -471,23 +474,41 @@ static enum err make_code(struct auth *auth, const struct auth_options *options,
 static void load_session(void *ctx, const struct store_session *session,
                          const struct store_user *user)
 {
-    struct auth *auth = ctx;
-    sessions_add(auth->sessions, session, user);
+    sessions_add(ctx, session, user);
 }
 
 static void load_key(void *ctx, const struct store_key *key, const struct store_user *user)
 {
-    struct auth *auth = ctx;
-    sessions_add_key(auth->sessions, key, user);
+    sessions_add_key(ctx, key, user);
+}
+
+static enum err load_all(struct store *store, struct sessions *sessions)
+{
+    enum err err = store_sessions_each(store, NULL, load_session, sessions);
+    return err == OK ? store_keys_each(store, NULL, load_key, sessions) : err;
+}
+
+void auth_reload(struct auth *auth)
+{
+    if (auth->mode != AUTH_ACCOUNTS)
+        return;
+    struct sessions *fresh = sessions_new(auth->session_ms);
+    pthread_mutex_lock(&auth->people);
+    enum err err = load_all(auth->store, fresh);
+    if (err == OK)
+        sessions_replace(auth->sessions, fresh);
+    pthread_mutex_unlock(&auth->people);
+    sessions_free(&fresh);
+    if (err != OK)
+        log_error("auth.reload", log_err(err));
+    auth_look_again(auth);
 }
 
 static enum err load(struct auth *auth, const struct auth_options *options, struct why *why)
 {
     enum err err = store_sessions_expire(auth->store, clock_wall_ms() - auth->session_ms);
     if (err == OK)
-        err = store_sessions_each(auth->store, NULL, load_session, auth);
-    if (err == OK)
-        err = store_keys_each(auth->store, NULL, load_key, auth);
+        err = load_all(auth->store, auth->sessions);
     if (err != OK)
         return why_set(why, err, NULL, "the accounts cannot be read");
     auth_look_again(auth);

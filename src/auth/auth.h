@@ -47,6 +47,8 @@ struct http_auth auth_http(struct auth *auth);
 bool auth_has_accounts(struct auth *auth);
 /* Accounts may also be made by `matinee user add`: looks whether there are some by now. Blocks. */
 void auth_look_again(struct auth *auth);
+/* Another program has changed accounts: what was ended opens nothing from now on. Blocks. */
+void auth_reload(struct auth *auth);
 enum http_auth_mode auth_mode(const struct auth *auth);
 enum auth_registration auth_registration(const struct auth *auth);
 /* The key of mode key; "" in the others. Lent until auth_stop. */
@@ -88,8 +90,8 @@ MUST_CHECK enum err auth_sign_out(struct auth *auth, const char *session);
 /* Makes an account, for `matinee user add` and the password file. Blocks. BAD_INPUT (why says),
  * BUSY: the name is taken; REFUSED: `only_first`, and there is one. */
 MUST_CHECK enum err auth_add_user(struct store *store, struct slice name, struct slice password,
-                                  enum role role, bool only_first, struct store_user *out,
-                                  struct why *why);
+                                  enum role role, const struct bounds *bounds, bool only_first,
+                                  struct store_user *out, struct why *why);
 
 /* Writes to the log of who did what, and to that of the server. `object` is what it was done to, in words
  * or ids, "" for nothing. Blocks. */

@@ -15,12 +15,10 @@
 enum err people_add(struct auth *auth, struct slice name, struct slice password, enum role role,
                     const struct bounds *bounds, struct store_user *out, struct why *why)
 {
+    if (password.at != NULL)
+        return auth_add_user(auth->store, name, password, role, bounds, false, out, why);
     *out = (struct store_user){.role = role, .bounds = *bounds, .created_ms = clock_wall_ms()};
     enum err err = name_check(name, out->name, out->folded, why);
-    if (err == OK && password.at != NULL)
-        err = password_check(password, why);
-    if (err == OK && password.at != NULL)
-        err = password_hash(password, out->password);
     if (err != OK)
         return err;
     store_new_id(out->id);

@@ -168,6 +168,26 @@ static void remove_chosen(struct sessions *sessions, const struct choice *choice
     pthread_mutex_unlock(&sessions->lock);
 }
 
+void sessions_replace(struct sessions *sessions, struct sessions *fresh)
+{
+    pthread_mutex_lock(&sessions->lock);
+    for (size_t i = 0; i < fresh->count; i++) {
+        const struct entry *old = find(sessions, fresh->entries[i].hash);
+        if (old == NULL)
+            continue;
+        fresh->entries[i].seen_ms = old->seen_ms;
+        fresh->entries[i].told_ms = old->told_ms;
+    }
+    struct entry *entries = sessions->entries;
+    sessions->entries = fresh->entries;
+    sessions->count = fresh->count;
+    sessions->room = fresh->room;
+    pthread_mutex_unlock(&sessions->lock);
+    fresh->entries = NULL;
+    fresh->count = fresh->room = 0;
+    mem_free(entries);
+}
+
 void sessions_remove(struct sessions *sessions, const char *id)
 {
     remove_chosen(sessions, &(struct choice){.id = id});

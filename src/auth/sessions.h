@@ -28,6 +28,9 @@ void sessions_add(struct sessions *sessions, const struct store_session *session
                   const struct store_user *user);
 void sessions_add_key(struct sessions *sessions, const struct store_key *key,
                       const struct store_user *user);
+/* All there are become those of `fresh`, which is read anew and not yet shared, and emptied; when they were
+ * last used is kept. */
+void sessions_replace(struct sessions *sessions, struct sessions *fresh);
 /* By the id of a session or a key. */
 void sessions_remove(struct sessions *sessions, const char *id);
 /* All sessions of the user but `kept` (an id, or NULL); his keys stay. */

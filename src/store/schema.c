@@ -217,6 +217,21 @@ static enum err judge(struct conn *conn, int64_t *version, struct why *why)
     return OK;
 }
 
+enum err schema_judge(struct conn *conn, int *version, struct why *why)
+{
+    int64_t number = 0;
+    enum err err = judge(conn, &number, why);
+    *version = (int) number;
+    if (err == OK && number == 0)
+        return why_set(why, ERR_BAD_INPUT, NULL, "there is nothing of matinee in it");
+    return err;
+}
+
+int schema_newest(void)
+{
+    return STEP_COUNT;
+}
+
 enum err schema_upgrade(struct conn *conn, struct why *why)
 {
     int64_t version = 0;

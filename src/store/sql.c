@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 enum {
     STATEMENTS = 256,      /* more than there are queries in the program */
@@ -60,6 +61,73 @@ enum err conn_open(const char *path, bool is_reader, struct conn **out, struct w
     }
     *out = conn;
     return OK;
+}
+
+#define PLAIN_SETUP "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-1024;"
+
+/* sqlite.org/uri.html 3.1; immutable: whatever lies beside the file, nothing is made or read there */
+static void write_uri(struct str *out, const char *path, bool is_immutable)
+{
+    str_puts(out, "file:");
+    for (const char *at = path; *at != '\0'; at++) {
+        if (*at == '?' || *at == '#' || *at == '%')
+            str_printf(out, "%%%02x", (unsigned char) *at);
+        else
+            str_putc(out, *at);
+    }
+    if (is_immutable)
+        str_puts(out, "?immutable=1");
+}
+
+enum err conn_open_plain(const char *path, bool is_writer, struct conn **out, struct why *why)
+{
+    struct conn *conn = mem_new(struct conn);
+    CLEANUP(str_fini) struct str uri = {0};
+    int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+    flags |= is_writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    write_uri(&uri, path, !is_writer);
+    int result = sqlite3_open_v2(uri.at, &conn->db, flags, NULL);
+    if (result == SQLITE_OK) {
+        sqlite3_extended_result_codes(conn->db, 1);
+        result = sqlite3_exec(conn->db,
+                              is_writer ? PLAIN_SETUP "PRAGMA journal_mode=DELETE;" : PLAIN_SETUP,
+                              NULL, NULL, NULL);
+    }
+    if (result == SQLITE_OK) {
+        *out = conn;
+        return OK;
+    }
+    why_set(why, ERR_BAD_INPUT, NULL, "%s cannot be opened: %s", path, conn_words(conn));
+    conn_close(&conn);
+    return ERR_BAD_INPUT;
+}
+
+static enum err copy_failure(struct conn *to, int result, struct why *why)
+{
+    int primary = result & 0xff;
+    enum err err = primary == SQLITE_FULL                                  ? ERR_LIMIT
+                   : primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ERR_BAD_INPUT
+                                                                           : ERR_IO;
+    to->last = result;
+    return why_set(why, err, NULL, "the database cannot be copied: %s", sqlite3_errstr(result));
+}
+
+/* In one go: between two steps somebody's write would begin it anew. */
+enum err conn_copy(struct conn *from, struct conn *to, struct why *why)
+{
+    enum { TRIES = 100, WAIT_MS = 100 };
+    sqlite3_backup *backup = sqlite3_backup_init(to->db, "main", from->db, "main");
+    int result = SQLITE_BUSY;
+    if (backup == NULL)
+        return copy_failure(to, sqlite3_errcode(to->db), why);
+    for (int i = 0; i < TRIES && (result == SQLITE_BUSY || result == SQLITE_LOCKED); i++) {
+        if (i > 0)
+            sqlite3_sleep(WAIT_MS);
+        result = sqlite3_backup_step(backup, -1);
+    }
+    int finished = sqlite3_backup_finish(backup);
+    result = result == SQLITE_DONE ? finished : result;
+    return result == SQLITE_OK ? OK : copy_failure(to, result, why);
 }
 
 void conn_close(struct conn **conn)

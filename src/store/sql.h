@@ -16,6 +16,12 @@ struct conn;
 
 MUST_CHECK enum err conn_open(const char *path, bool is_reader, struct conn **out, struct why *why);
 void conn_close(struct conn **conn);
+/* A database that is one file, no journal beside it: to be written, or looked at without changing it. */
+MUST_CHECK enum err conn_open_plain(const char *path, bool is_writer, struct conn **out,
+                                    struct why *why);
+/* All of one state of `from` into `to`, in place of what is there. BAD_INPUT: it is damaged; LIMIT: no
+ * room; IO. */
+MUST_CHECK enum err conn_copy(struct conn *from, struct conn *to, struct why *why);
 /* Statements without parameters or rows. IO. */
 MUST_CHECK enum err conn_run(struct conn *conn, const char *sql);
 /* What sqlite says of the last failure. Lent until the next call. */
@@ -65,6 +71,10 @@ int64_t conn_changes(struct conn *conn);
 
 /* schema.c: brings the database to the newest schema. */
 MUST_CHECK enum err schema_upgrade(struct conn *conn, struct why *why);
+/* Whether it is one of ours, and not newer than this program. BAD_INPUT, IO. */
+MUST_CHECK enum err schema_judge(struct conn *conn, int *version, struct why *why);
+/* The newest that this program knows. */
+int schema_newest(void);
 
 /* store.c: runs `write` on the writer thread inside its transaction and waits for the commit. When
  * `write` fails, what it did is undone. */

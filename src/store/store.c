@@ -173,6 +173,16 @@ static enum err open_all(struct store *store, const char *path, struct why *why)
     return OK;
 }
 
+bool store_wants_upgrade(const char *path)
+{
+    struct conn *conn = NULL;
+    int version = 0;
+    bool is_old = access(path, F_OK) == 0 && conn_open(path, true, &conn, NULL) == OK &&
+                  schema_judge(conn, &version, NULL) == OK && version < schema_newest();
+    conn_close(&conn);
+    return is_old;
+}
+
 enum err store_open(const char *path, struct store **out, struct why *why)
 {
     struct store *store = mem_new(struct store);

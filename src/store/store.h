@@ -8,6 +8,7 @@
  * callers go when it is on the disk; reads have connections of their own. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -20,6 +21,8 @@ struct store;
 /* Opens or makes the database, brings its schema up to date. BAD_INPUT: it is damaged, not ours, or
  * was written by a newer matinee; IO: the disk. `why` says which. */
 MUST_CHECK enum err store_open(const char *path, struct store **out, struct why *why);
+/* Whether there is a database of an older schema, which store_open will bring up to date. */
+bool store_wants_upgrade(const char *path);
 /* Finishes what is queued. No call may be under way. */
 void store_close(struct store **store);
 /* Writes a mark and waits until it is on the disk: for /healthz. IO. */

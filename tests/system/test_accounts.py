@@ -43,6 +43,10 @@ TABLE = {
     ("POST", "/api/v1/invites"): ("admin", "admin"),
     ("DELETE", "/api/v1/invites/{id}"): ("admin", "admin"),
     ("GET", "/api/v1/audit"): ("admin", "admin"),
+    ("GET", "/api/v1/backups"): ("admin", "admin"),
+    ("POST", "/api/v1/backups"): ("admin", "admin"),
+    ("GET", "/api/v1/backups/{id}"): "admin in person",
+    ("POST", "/api/v1/restore"): "admin in person",
     ("GET", "/api/v1/library"): ("child", "read"),
     ("GET", "/api/v1/library/scan"): ("member", "read"),
     ("POST", "/api/v1/library/scan"): ("admin", "admin"),
@@ -138,6 +142,8 @@ def may(who, role, scope):
         return True
     if who == PERSON:
         return scope is None and role is not None
+    if who == "admin in person":
+        return scope is None and role == "admin"
     least, needed = who
     if role is None or scope not in (None, needed):
         return False

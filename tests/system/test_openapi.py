@@ -169,6 +169,17 @@ def check_people(ask):
     ask("POST", "/api/v1/me/keys", 403, {"name": "x", "scopes": ["read"]})
 
 
+def check_backups(ask):
+    """More of it: test_backup.py."""
+    made = ask("POST", "/api/v1/backups", 201).json
+    assert ask("GET", "/api/v1/backups", 200).json["items"] == [made]
+    assert len(ask("GET", f"/api/v1/backups/{made['id']}", 200).body) == made["size"]
+    for wrong in ("nosuch", "..%2Fmatinee", made["id"].replace("manual", "nightly")):
+        ask("GET", f"/api/v1/backups/{wrong}", 404)
+    ask("POST", "/api/v1/restore", 404, {"backup": "nosuch"})
+    ask("POST", "/api/v1/restore", 400, {})
+
+
 def check_personal(ask, item):
     """More of it: test_personal.py."""
     ask("PATCH", "/api/v1/me", 200, {"preferences": {"language": "en"}})
@@ -246,6 +257,7 @@ def test_every_answer_is_as_described(folder):
         events(server, "library", enough=lambda heard: heard[-1][0] == "live")
         check_people(ask)
         check_personal(ask, by_title["Plain"]["id"])
+        check_backups(ask)
         check_downloads(ask)
         check_links(ask)
         ask("GET", "/api/v1/events", 400)

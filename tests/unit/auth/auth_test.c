@@ -252,10 +252,10 @@ static void an_account_made_elsewhere_is_noticed(void **state)
     struct auth_answer answer;
     start(bed, (struct auth_options){.mode = AUTH_ACCOUNTS});
     assert_int_equal(auth_add_user(bed->store, SLICE("berta"), SLICE("by command"), ROLE_ADMIN,
-                                   false, &user, &why),
+                                   NULL, false, &user, &why),
                      OK);
     assert_int_equal(auth_add_user(bed->store, SLICE("BERTA"), SLICE("by command"), ROLE_ADMIN,
-                                   false, &user, &why),
+                                   NULL, false, &user, &why),
                      ERR_BUSY);
     assert_false(auth_has_accounts(bed->auth));
     auth_look_again(bed->auth);
