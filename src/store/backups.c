@@ -227,7 +227,7 @@ enum err backups_make(const char *data_folder, enum backup_kind kind, int64_t no
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
         return why_set(why, err_from_errno(errno), NULL, "cannot make %s: %s", folder,
                        strerrordesc_np(errno));
-    *out = (struct backup){.kind = kind, .made_ms = now_ms};
+    *out = (struct backup){.kind = kind, .made_ms = now_ms / 1000 * 1000}; /* as its name tells */
     write_id(now_ms, kind, out->id);
     CLEANUP(mem_free_at) char *path = path_of(data_folder, out->id);
     enum err err = backup_make(data_folder, path, why);
