@@ -61,6 +61,7 @@ only 'yaml' 'src/config\.c'
 only 'libtorrent' 'src/torrent/shim'
 say 'C++ outside of the shim:' "$(find src segments -name '*.[ch]pp' | grep -v '^src/torrent/shim')"
 only 'seccomp' 'segments/'
+only 'jose/' 'src/auth/'
 only 'sodium' 'src/(auth|hls|source|store|library)/'
 
 # The programs hold no library of the other's.

@@ -32,6 +32,11 @@ static const struct http_route ROUTES[] = {
      .flags = ROUTE_PERSON,
      .handler = session_delete},
     {.method = "POST",
+     .path = "/api/v1/token",
+     .flags = ROUTE_OPEN,
+     .body = JSON,
+     .handler = token_post},
+    {.method = "POST",
      .path = "/api/v1/register",
      .flags = ROUTE_OPEN,
      .body = JSON,
@@ -339,21 +344,51 @@ enum {
     FILM_COUNT = sizeof FILM_ROUTES / sizeof FILM_ROUTES[0]
 };
 
+/* As those of /hls above, for who brings a token in the address and no cookie. */
+static const struct film_route TOKEN_ROUTES[] = {
+    {{.method = "GET",
+      .path = "/hls/~{token}/{file}/master.m3u8",
+      .flags = ROUTE_TOKEN,
+      .handler = master_get},
+     true},
+    {{.method = "GET",
+      .path = "/hls/~{token}/{file}/storyboard.vtt",
+      .flags = ROUTE_TOKEN,
+      .handler = storyboard_get},
+     false},
+    {{.method = "GET",
+      .path = "/hls/~{token}/{file}/{rendition}/{name}",
+      .flags = ROUTE_TOKEN,
+      .handler = media_get},
+     true},
+};
+enum { TOKEN_COUNT = sizeof TOKEN_ROUTES / sizeof TOKEN_ROUTES[0] };
+
+/* `enter` stands before the handlers. */
+static void add_film_routes(struct api *api, size_t *count, struct gate **gate,
+                            const struct film_route *films, size_t film_count,
+                            http_handler_fn *enter)
+{
+    for (size_t i = 0; i < film_count; i++) {
+        struct http_route *route = &api->routes[(*count)++];
+        **gate = (struct gate){api, films[i].route.handler, films[i].is_stream};
+        *route = films[i].route;
+        route->handler = enter;
+        route->ctx = (*gate)++;
+    }
+}
+
 static void make_routes(struct api *api)
 {
-    api->routes = mem_new_array(struct http_route, OWN_COUNT + FILM_COUNT + 1);
-    api->gates = mem_new_array(struct gate, FILM_COUNT);
+    size_t count = OWN_COUNT;
+    api->routes = mem_new_array(struct http_route, OWN_COUNT + FILM_COUNT + TOKEN_COUNT + 1);
+    api->gates = mem_new_array(struct gate, FILM_COUNT + TOKEN_COUNT);
     memcpy(api->routes, ROUTES, sizeof ROUTES);
     for (size_t i = 0; i < OWN_COUNT; i++)
         api->routes[i].ctx = api;
-    for (size_t i = 0; i < FILM_COUNT; i++) {
-        const struct film_route *film = &FILM_ROUTES[i];
-        struct http_route *route = &api->routes[OWN_COUNT + i];
-        api->gates[i] = (struct gate){api, film->route.handler, film->is_stream};
-        *route = film->route;
-        route->handler = gate_enter;
-        route->ctx = &api->gates[i];
-    }
+    struct gate *gate = api->gates;
+    add_film_routes(api, &count, &gate, FILM_ROUTES, FILM_COUNT, gate_enter);
+    add_film_routes(api, &count, &gate, TOKEN_ROUTES, TOKEN_COUNT, gate_enter_by_token);
 }
 
 enum err api_new(const struct api_options *options, struct api **out, struct why *why)

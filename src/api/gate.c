@@ -59,3 +59,30 @@ void gate_enter(struct request *request, void *ctx)
                  &(struct answer_plan){
                      .work = look, .then = go_on, .input = &question, .size = sizeof question});
 }
+
+static void refuse(struct request *request)
+{
+    struct why why;
+    enum err kind = why_set(&why, ERR_REFUSED, NULL,
+                            "this address is not good any more: ask for the film again");
+    reply_problem(request, 403, kind, &why);
+}
+
+void gate_enter_by_token(struct request *request, void *ctx)
+{
+    const struct gate *gate = ctx;
+    struct http_user user;
+    char playback[40];
+    bool is_late = false;
+    enum err err = auth_check_path(gate->api->auth, request_param(request, 0),
+                                   request_param(request, 1), &user, playback, &is_late);
+    if (err == OK && user.is_key && (user.scopes & SCOPE_PLAY) == 0)
+        err = ERR_REFUSED;
+    /* A day, and as long as it is played. */
+    if (err != OK || (!playbacks_touch(gate->api, playback, user.id) && is_late)) {
+        refuse(request);
+        return;
+    }
+    request_admit(request, &user, 1);
+    gate_enter(request, ctx);
+}

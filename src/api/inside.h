@@ -161,6 +161,8 @@ struct gate {
     bool is_stream;           /* it counts as watching */
 };
 void gate_enter(struct request *request, void *gate);
+/* The same, below /hls/~{token}: as who the token is of. */
+void gate_enter_by_token(struct request *request, void *gate);
 
 /* --- file_send.c --- */
 /* Answers with a file, whose fd it takes; headers that were set go along. */
@@ -182,6 +184,7 @@ void status_get(struct request *request, void *api);
 void setup_post(struct request *request, void *api);
 void session_post(struct request *request, void *api);
 void session_delete(struct request *request, void *api);
+void token_post(struct request *request, void *api);
 void register_post(struct request *request, void *api);
 void reset_post(struct request *request, void *api);
 void me_get(struct request *request, void *api);
@@ -304,7 +307,7 @@ MUST_CHECK enum err api_need_accounts(const struct api *api, struct why *why);
 struct credentials {
     char *username, *password, *code; /* code, and username where it is not needed, may be NULL */
     char peer[64], agent[STORE_AGENT_SIZE];
-    bool is_loopback, is_secure;
+    bool is_loopback, is_secure, is_program;
 };
 void credentials_fini(void *credentials);
 MUST_CHECK enum err credentials_read(struct request *request, bool needs_name,
@@ -417,6 +420,8 @@ struct playbacks *playbacks_new(void);
 void playbacks_free(struct playbacks **playbacks);
 /* The playback as the user may see it. New reference; NULL: none of his. */
 json_t *playbacks_find(struct api *api, const char *id, const struct http_user *user);
+/* It is in use: it stays for a while longer. False: it is over, or another's. Any thread. */
+bool playbacks_touch(struct api *api, const char *id, const char *user);
 /* Whether somebody waits for a plan. */
 bool playbacks_wait(struct playbacks *playbacks);
 /* The file can be played by now, or cannot after all: who waits for it is told. Blocks. */

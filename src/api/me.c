@@ -131,12 +131,12 @@ static void list_one(void *ctx, const struct store_session *session,
     const struct listing *listing = ctx;
     struct answer *answer = listing->answer;
     int64_t seen_ms = people_last_seen(answer->api->auth, session->id, session->seen_ms);
-    json_array_append_new(listing->items,
-                          json_pack("{s:s, s:o, s:s, s:o, s:o, s:b}", "id", session->id, "agent",
-                                    json_text(session->agent), "address", session->peer, "created",
-                                    json_date(session->created_ms), "seen", json_date(seen_ms),
-                                    "current",
-                                    slice_is(slice_of(session->id), answer->user.session)));
+    json_array_append_new(
+        listing->items, json_pack("{s:s, s:o, s:s, s:o, s:o, s:b, s:b}", "id", session->id, "agent",
+                                  json_text(session->agent), "address", session->peer, "created",
+                                  json_date(session->created_ms), "seen", json_date(seen_ms),
+                                  "current", slice_is(slice_of(session->id), answer->user.session),
+                                  "program", session->is_program));
 }
 
 static void list_sessions(struct answer *answer)

@@ -23,6 +23,7 @@ enum {
 struct playback {
     char id[STORE_ID_SIZE], user[40], file[STORE_ID_SIZE], item[STORE_ID_SIZE];
     char caps[CAPS_SIZE];
+    char cast[TOKENS_PATH_SIZE]; /* the part of its address for who brings no cookie */
     int most; /* no larger pictures than of this height, as the user likes it; 0: any */
     double position, rate;
     bool is_paused;
@@ -91,6 +92,16 @@ static json_t *url(const struct api *api, const struct playback *playback, const
     return json_string(text.at);
 }
 
+static json_t *cast_url(const struct api *api, const struct playback *playback)
+{
+    CLEANUP(str_fini) struct str text = {0};
+    str_printf(&text, "%s/hls/~%s/%s/master.m3u8?client=native&p=%s", api->base_path,
+               playback->cast, playback->file, playback->id);
+    if (playback->most > 0)
+        str_printf(&text, "&most=%d", playback->most);
+    return json_string(text.at);
+}
+
 static const json_t *find_subtitle(const json_t *media, json_int_t number)
 {
     const json_t *track;
@@ -144,11 +155,12 @@ static json_t *to_json(const struct api *api, const struct playback *playback)
 {
     const json_t *duration = json_object_get(playback->media, "duration");
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:o, s:n, s:f, s:b, s:f, s:o, s:o, s:o, s:o, s:n, s:i, s:o}",
+        "{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:f, s:b, s:f, s:o, s:o, s:o, s:o, s:n, s:i, s:o}",
         "id", playback->id, "user", playback->user, "item", playback->item, "file", playback->file,
         "master", url(api, playback, "mse"), "native", url(api, playback, "native"), "cast",
-        "position", playback->position, "paused", playback->is_paused, "rate", playback->rate,
-        "duration", duration != NULL ? json_deep_copy(duration) : json_null(), "tracks",
+        cast_url(api, playback), "position", playback->position, "paused", playback->is_paused,
+        "rate", playback->rate, "duration",
+        duration != NULL ? json_deep_copy(duration) : json_null(), "tracks",
         member_copy(playback->media, "tracks"), "chapters",
         member_copy(playback->media, "chapters"), "markers",
         markers_json(playback->media, playback->found), "next", "presentation_offset",
@@ -233,6 +245,21 @@ json_t *playbacks_find(struct api *api, const char *id, const struct http_user *
     json_t *object = at != NULL ? to_json(api, *at) : NULL;
     pthread_mutex_unlock(&api->playbacks->lock);
     return object;
+}
+
+bool playbacks_touch(struct api *api, const char *id, const char *user)
+{
+    int64_t now_ms = clock_wall_ms();
+    bool is_there = false;
+    pthread_mutex_lock(&api->playbacks->lock);
+    for (struct playback *at = api->playbacks->first; at != NULL && !is_there; at = at->next) {
+        is_there =
+            strcmp(at->id, id) == 0 && strcmp(at->user, user) == 0 && at->expires_ms > now_ms;
+        if (is_there)
+            at->expires_ms = now_ms + LIFE_MS;
+    }
+    pthread_mutex_unlock(&api->playbacks->lock);
+    return is_there;
 }
 
 /* --- what waits --- */
@@ -462,6 +489,7 @@ static struct playback *make(const struct answer *answer, const struct wish *wis
     playback->available = source != NULL ? availability_json(source) : NULL;
     snprintf(playback->reason, sizeof playback->reason, "the film is opened for the first time");
     playback->expires_ms = clock_wall_ms() + LIFE_MS;
+    auth_sign_path(answer->api->auth, &answer->user, playback->id, playback->file, playback->cast);
     return playback;
 }
 

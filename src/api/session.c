@@ -64,7 +64,8 @@ struct auth_wish credentials_wish(const struct credentials *credentials)
                               .code = slice_of(credentials->code),
                               .peer = slice_of(credentials->peer),
                               .agent = slice_of(credentials->agent),
-                              .is_loopback = credentials->is_loopback};
+                              .is_loopback = credentials->is_loopback,
+                              .is_program = credentials->is_program};
 }
 
 /* An empty token takes the cookie back. */

@@ -93,26 +93,111 @@ static void copy_text(struct slice text, char *out, size_t size)
     out[length] = '\0';
 }
 
+/* Where there are no accounts. */
+static enum err local_user(struct http_user *out)
+{
+    *out =
+        (struct http_user){.id = "local", .name = "local", .role = ROLE_ADMIN, .scopes = SCOPE_ALL};
+    return OK;
+}
+
+/* A secret, and what is kept of it. */
+static void draw_secret(bool is_program, char out[AUTH_REFRESH_SIZE], uint8_t hash[STORE_HASH_SIZE])
+{
+    char token[AUTH_TOKEN_SIZE];
+    auth_draw_token(token);
+    snprintf(out, AUTH_REFRESH_SIZE, "%s%s", is_program ? AUTH_REFRESH_PREFIX : "", token);
+    enum err err = is_program ? sessions_hash_refresh(slice_of(out), hash)
+                              : sessions_hash(slice_of(out), hash);
+    MUST(err == OK);
+    sodium_memzero(token, sizeof token);
+}
+
+static enum err give_access(struct auth *auth, struct auth_answer *out)
+{
+    return tokens_issue(auth->tokens, out->user.id, out->user.session, clock_wall_ms() / 1000,
+                        out->access);
+}
+
 enum err auth_open_session(struct auth *auth, const struct store_user *user,
                            const struct auth_wish *wish, struct auth_answer *out)
 {
-    struct store_session session = {.created_ms = clock_wall_ms()};
+    struct store_session session = {.created_ms = clock_wall_ms(), .is_program = wish->is_program};
     copy_text(wish->agent, session.agent, sizeof session.agent);
     copy_text(wish->peer, session.peer, sizeof session.peer);
     session.seen_ms = session.created_ms;
     store_new_id(session.id);
     memcpy(session.user, user->id, sizeof session.user);
-    auth_draw_token(out->token);
-    enum err err = sessions_hash(slice_of(out->token), session.hash);
-    MUST(err == OK);
+    draw_secret(wish->is_program, out->token, session.hash);
     pthread_mutex_lock(&auth->people);
-    err = store_session_add(auth->store, &session, user);
+    enum err err = store_session_add(auth->store, &session, user);
     if (err == OK)
         sessions_add(auth->sessions, &session, user);
     pthread_mutex_unlock(&auth->people);
     if (err == OK)
         err = sessions_find(auth->sessions, session.hash, session.seen_ms, &out->user);
+    if (err == OK && wish->is_program)
+        err = give_access(auth, out);
     return err == ERR_GONE || err == ERR_NOT_FOUND ? ERR_REFUSED : err;
+}
+
+static enum err renew(struct auth *auth, const uint8_t *hash, struct auth_answer *out)
+{
+    char id[STORE_ID_SIZE];
+    uint8_t next[STORE_HASH_SIZE];
+    int64_t now_ms = clock_wall_ms();
+    draw_secret(true, out->token, next);
+    pthread_mutex_lock(&auth->people);
+    enum err err = store_session_renew(auth->store, hash, next, now_ms, id);
+    if (err == OK)
+        sessions_renew(auth->sessions, id, next);
+    if (err == ERR_GONE)
+        sessions_remove(auth->sessions, id);
+    pthread_mutex_unlock(&auth->people);
+    if (err == ERR_GONE)
+        log_warning("auth.refreshed_twice", log_str("session", id));
+    return err == OK ? sessions_use(auth->sessions, id, now_ms, &out->user) : err;
+}
+
+enum err auth_refresh(struct auth *auth, struct slice refresh, struct auth_answer *out,
+                      struct why *why)
+{
+    uint8_t hash[STORE_HASH_SIZE];
+    enum err err = sessions_hash_refresh(refresh, hash) == OK ? OK : ERR_NOT_FOUND;
+    if (err == OK)
+        err = renew(auth, hash, out);
+    if (err == OK)
+        err = give_access(auth, out);
+    if (err == ERR_NOT_FOUND || err == ERR_GONE)
+        return why_set(why, ERR_REFUSED, "refresh_token", "that token is not good any more");
+    return err;
+}
+
+/* --- addresses --- */
+
+void auth_sign_path(struct auth *auth, const struct http_user *user, const char *playback,
+                    const char *file, char out[TOKENS_PATH_SIZE])
+{
+    struct tokens_path path = {.expires_s = clock_wall_ms() / 1000 + TOKENS_PATH_S};
+    snprintf(path.user, sizeof path.user, "%s", user->id);
+    snprintf(path.session, sizeof path.session, "%s", user->session);
+    snprintf(path.playback, sizeof path.playback, "%s", playback);
+    tokens_sign_path(auth->tokens, &path, file, out);
+}
+
+enum err auth_check_path(struct auth *auth, struct slice text, struct slice file,
+                         struct http_user *user, char playback[40], bool *is_late)
+{
+    struct tokens_path path;
+    enum err err = tokens_check_path(auth->tokens, text, file, &path);
+    if (err != OK)
+        return err;
+    *is_late = path.expires_s < clock_wall_ms() / 1000;
+    memcpy(playback, path.playback, sizeof path.playback);
+    if (auth->mode != AUTH_ACCOUNTS)
+        return path.session[0] == '\0' ? local_user(user) : ERR_REFUSED;
+    err = sessions_use(auth->sessions, path.session, clock_wall_ms(), user);
+    return err == OK && strcmp(user->id, path.user) == 0 ? OK : ERR_REFUSED;
 }
 
 enum err auth_sign_out(struct auth *auth, const char *session)
@@ -151,29 +236,33 @@ static void save_seen(void *arg)
 
 /* --- what the guard asks --- */
 
-static enum err local_user(struct http_user *out)
-{
-    *out =
-        (struct http_user){.id = "local", .name = "local", .role = ROLE_ADMIN, .scopes = SCOPE_ALL};
-    return OK;
-}
-
 static bool is_key(const struct auth *auth, struct slice given)
 {
     return given.length == AUTH_TOKEN_SIZE - 1 &&
            sodium_memcmp(given.at, auth->key, AUTH_TOKEN_SIZE - 1) == 0;
 }
 
-/* A key that is brought counts, whatever cookie comes along. */
+static enum err user_of_access(struct auth *auth, struct slice token, int64_t now_ms,
+                               struct http_user *out)
+{
+    struct tokens_claim claim;
+    if (tokens_check(auth->tokens, token, now_ms / 1000, &claim) != OK ||
+        sessions_use(auth->sessions, claim.session, now_ms, out) != OK)
+        return ERR_NOT_FOUND;
+    return strcmp(out->id, claim.user) == 0 && !out->is_key ? OK : ERR_NOT_FOUND;
+}
+
+/* A key or token that is brought counts, whatever cookie comes along. */
 static enum err user_of(struct auth *auth, struct slice cookie, struct slice bearer,
                         struct http_user *out)
 {
     uint8_t hash[STORE_HASH_SIZE];
-    enum err given =
-        bearer.at != NULL ? sessions_hash_key(bearer, hash) : sessions_hash(cookie, hash);
-    if (given != OK)
-        return ERR_NOT_FOUND;
-    enum err err = sessions_find(auth->sessions, hash, clock_wall_ms(), out);
+    int64_t now_ms = clock_wall_ms();
+    enum err err = ERR_NOT_FOUND;
+    if (bearer.at != NULL && sessions_hash_key(bearer, hash) != OK)
+        err = user_of_access(auth, bearer, now_ms, out);
+    else if (bearer.at != NULL || sessions_hash(cookie, hash) == OK)
+        err = sessions_find(auth->sessions, hash, now_ms, out);
     if (err == OK && sessions_want_saving(auth->sessions) &&
         pool_run(auth->pool, save_seen, NULL, auth, NULL) != OK)
         log_debug("auth.seen_later", log_str("why", "the queue is full"));
@@ -201,9 +290,15 @@ static bool has_accounts(void *ctx)
     return auth->mode != AUTH_ACCOUNTS || atomic_load(&auth->has_accounts);
 }
 
+static bool lives(void *ctx, const char *session)
+{
+    return auth_session_lives(ctx, session);
+}
+
 struct http_auth auth_http(struct auth *auth)
 {
-    return (struct http_auth){.ctx = auth, .user = find_user, .has_accounts = has_accounts};
+    return (struct http_auth){
+        .ctx = auth, .user = find_user, .has_accounts = has_accounts, .lives = lives};
 }
 
 bool auth_has_accounts(struct auth *auth)
@@ -541,6 +636,11 @@ enum err auth_start(const struct auth_options *options, struct store *store, str
     if (auth->mode == AUTH_KEY)
         auth_draw_token(auth->key);
     enum err err = pool_new("auth", hash_threads(), QUEUE, &auth->pool);
+    if (err == OK) {
+        err = tokens_new(store, clock_wall_ms(), &auth->tokens);
+        if (err != OK)
+            why_set(why, err, NULL, "the keys that tokens are signed with cannot be had");
+    }
     if (err == OK && auth->mode == AUTH_ACCOUNTS)
         err = load(auth, options, why);
     if (err != OK)
@@ -556,6 +656,7 @@ void auth_stop(struct auth **auth)
         return;
     pool_free(&(*auth)->pool);
     sessions_free(&(*auth)->sessions);
+    tokens_free(&(*auth)->tokens);
     limit_free(&(*auth)->peers);
     limit_free(&(*auth)->names);
     code_free(&(*auth)->code);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "auth/tokens.h"
 #include "base/err.h"
 #include "base/pool.h"
 #include "base/str.h"
@@ -66,11 +67,16 @@ struct auth_wish {
     struct slice peer;  /* the asker's address, in text */
     struct slice agent; /* what his browser calls itself */
     bool is_loopback;   /* both ends are: needs no code */
+    bool is_program;    /* wants tokens, not a cookie */
 };
+#define AUTH_REFRESH_PREFIX "mr_"
+#define AUTH_REFRESH_SIZE   (AUTH_TOKEN_SIZE + sizeof AUTH_REFRESH_PREFIX - 1)
 struct auth_answer {
     struct http_user user;
-    char token[AUTH_TOKEN_SIZE]; /* the new session's */
-    int retry_after_s;           /* on LIMIT */
+    char token
+        [AUTH_REFRESH_SIZE]; /* the new session's: a cookie, or what a program refreshes with */
+    char access[TOKENS_ACCESS_SIZE]; /* a program's, for a quarter of an hour; "" */
+    int retry_after_s;               /* on LIMIT */
 };
 /* The first account, signed in. Blocks. BAD_INPUT: name, password (why says which); REFUSED: the
  * code is wrong; GONE: there is an account already; LIMIT: too many tries; IO. */
@@ -84,6 +90,19 @@ MUST_CHECK enum err auth_sign_in(struct auth *auth, const struct auth_wish *wish
  * address: LIMIT, or OK. Counts nothing, does not block. */
 MUST_CHECK enum err auth_look_at_tries(struct auth *auth, struct slice peer, struct slice name,
                                        int *retry_after_s, struct why *why);
+/* Tokens in place of those that `refresh` came with, which is good once: who brings it again has it from somebody
+ * else, and the session ends. Blocks. REFUSED: it is no such thing, or its session has ended; IO. */
+MUST_CHECK enum err auth_refresh(struct auth *auth, struct slice refresh, struct auth_answer *out,
+                                 struct why *why);
+
+/* The part of an address that opens one file for who asks without a cookie, as the user, as long as his session and
+ * for a day, and longer while it is played. Any thread. */
+void auth_sign_path(struct auth *auth, const struct http_user *user, const char *playback,
+                    const char *file, char out[TOKENS_PATH_SIZE]);
+/* REFUSED: it is none, of another file, or of a session that has ended. *is_late: it is older than a day. */
+MUST_CHECK enum err auth_check_path(struct auth *auth, struct slice text, struct slice file,
+                                    struct http_user *user, char playback[40], bool *is_late);
+
 /* Blocks. Nothing happens where there is no such session. */
 MUST_CHECK enum err auth_sign_out(struct auth *auth, const char *session);
 

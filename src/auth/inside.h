@@ -9,6 +9,7 @@
 #include "auth/code.h"
 #include "auth/limit.h"
 #include "auth/sessions.h"
+#include "auth/tokens.h"
 
 struct auth {
     /* fixed after start */
@@ -19,6 +20,7 @@ struct auth {
     struct store *store;
     struct pool *pool;
     struct sessions *sessions;
+    struct tokens *tokens;
     struct limit *peers, *names;
     struct code *code; /* NULL when there were accounts at the start */
     atomic_bool has_accounts;

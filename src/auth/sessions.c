@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "auth/sessions.h"
 
+#include "auth/auth.h"
+
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -48,6 +50,13 @@ enum err sessions_hash_key(struct slice key, uint8_t out[STORE_HASH_SIZE])
     if (!slice_starts(key, SESSIONS_KEY_PREFIX))
         return ERR_BAD_INPUT;
     return hash_of(key, PREFIX_LENGTH + TOKEN_LENGTH, out);
+}
+
+enum err sessions_hash_refresh(struct slice refresh, uint8_t out[STORE_HASH_SIZE])
+{
+    if (!slice_starts(refresh, AUTH_REFRESH_PREFIX))
+        return ERR_BAD_INPUT;
+    return hash_of(refresh, PREFIX_LENGTH + TOKEN_LENGTH, out);
 }
 
 struct sessions *sessions_new(int64_t lifetime_ms)
@@ -100,15 +109,21 @@ static void name_user(struct http_user *out, const struct store_user *user)
     out->bounds = user->bounds;
 }
 
-static void add(struct sessions *sessions, const struct entry *entry)
+/* Under lock. */
+static void insert(struct sessions *sessions, const struct entry *entry)
 {
-    pthread_mutex_lock(&sessions->lock);
     size_t at = place_of(sessions, entry->hash);
     mem_grow(sessions->entries, sessions->count, sessions->room);
     memmove(&sessions->entries[at + 1], &sessions->entries[at],
             (sessions->count - at) * sizeof *entry);
     sessions->entries[at] = *entry;
     sessions->count++;
+}
+
+static void add(struct sessions *sessions, const struct entry *entry)
+{
+    pthread_mutex_lock(&sessions->lock);
+    insert(sessions, entry);
     pthread_mutex_unlock(&sessions->lock);
 }
 
@@ -215,7 +230,7 @@ void sessions_change(struct sessions *sessions, const struct store_user *user)
 /* --- asking --- */
 
 /* Under lock. */
-static const struct entry *find_id(const struct sessions *sessions, const char *id)
+static struct entry *find_id(const struct sessions *sessions, const char *id)
 {
     for (size_t i = 0; i < sessions->count; i++)
         if (strcmp(sessions->entries[i].user.session, id) == 0)
@@ -250,21 +265,51 @@ int64_t sessions_last_seen(struct sessions *sessions, const char *id)
     return seen_ms;
 }
 
+/* Under lock. */
+static enum err use(struct sessions *sessions, struct entry *entry, int64_t now_ms,
+                    struct http_user *out)
+{
+    if (entry == NULL || (!entry->user.is_key && now_ms - entry->seen_ms >= sessions->lifetime_ms))
+        return ERR_NOT_FOUND;
+    entry->seen_ms = now_ms;
+    if (now_ms - entry->told_ms >= TELL_MS && !sessions->is_saving)
+        sessions->want_saving = true;
+    *out = entry->user;
+    return OK;
+}
+
 enum err sessions_find(struct sessions *sessions, const uint8_t hash[STORE_HASH_SIZE],
                        int64_t now_ms, struct http_user *out)
 {
-    enum err err = ERR_NOT_FOUND;
     pthread_mutex_lock(&sessions->lock);
-    struct entry *entry = find(sessions, hash);
-    if (entry != NULL && (entry->user.is_key || now_ms - entry->seen_ms < sessions->lifetime_ms)) {
-        entry->seen_ms = now_ms;
-        if (now_ms - entry->told_ms >= TELL_MS && !sessions->is_saving)
-            sessions->want_saving = true;
-        *out = entry->user;
-        err = OK;
-    }
+    enum err err = use(sessions, find(sessions, hash), now_ms, out);
     pthread_mutex_unlock(&sessions->lock);
     return err;
+}
+
+enum err sessions_use(struct sessions *sessions, const char *id, int64_t now_ms,
+                      struct http_user *out)
+{
+    pthread_mutex_lock(&sessions->lock);
+    enum err err = use(sessions, find_id(sessions, id), now_ms, out);
+    pthread_mutex_unlock(&sessions->lock);
+    return err;
+}
+
+void sessions_renew(struct sessions *sessions, const char *id, const uint8_t hash[STORE_HASH_SIZE])
+{
+    pthread_mutex_lock(&sessions->lock);
+    const struct entry *found = find_id(sessions, id);
+    if (found != NULL) {
+        struct entry entry = *found;
+        size_t from = (size_t) (found - sessions->entries);
+        memmove(&sessions->entries[from], &sessions->entries[from + 1],
+                (sessions->count - from - 1) * sizeof entry);
+        sessions->count--;
+        memcpy(entry.hash, hash, sizeof entry.hash);
+        insert(sessions, &entry);
+    }
+    pthread_mutex_unlock(&sessions->lock);
 }
 
 bool sessions_want_saving(struct sessions *sessions)

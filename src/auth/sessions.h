@@ -20,6 +20,7 @@ struct sessions;
  * hash. BAD_INPUT. */
 MUST_CHECK enum err sessions_hash(struct slice token, uint8_t out[STORE_HASH_SIZE]);
 MUST_CHECK enum err sessions_hash_key(struct slice key, uint8_t out[STORE_HASH_SIZE]);
+MUST_CHECK enum err sessions_hash_refresh(struct slice refresh, uint8_t out[STORE_HASH_SIZE]);
 
 struct sessions *sessions_new(int64_t lifetime_ms);
 void sessions_free(struct sessions **sessions);
@@ -40,6 +41,11 @@ void sessions_forget(struct sessions *sessions, const char *user);
 /* His name and role from now on. */
 void sessions_change(struct sessions *sessions, const struct store_user *user);
 bool sessions_has(struct sessions *sessions, const char *id);
+/* As sessions_find, by its id: for those who bring a token that names it. */
+MUST_CHECK enum err sessions_use(struct sessions *sessions, const char *id, int64_t now_ms,
+                                 struct http_user *out);
+/* It is known by another secret from now on. */
+void sessions_renew(struct sessions *sessions, const char *id, const uint8_t hash[STORE_HASH_SIZE]);
 /* Whose it is; false: there is none. `id` may lie in *out. */
 bool sessions_get(struct sessions *sessions, const char *id, struct http_user *out);
 /* NOT_FOUND: no such session or key, or nobody used it for too long. */

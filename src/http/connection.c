@@ -95,6 +95,15 @@ void connection_break(struct connection *connection)
         shutdown(fd, SHUT_RDWR);
 }
 
+void connection_reset(struct connection *connection)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *) &connection->tcp, &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    connection_break(connection);
+}
+
 void connection_on_tls(const SSL *ssl, int where, int value UNUSED)
 {
     if ((where & SSL_CB_HANDSHAKE_START) == 0)

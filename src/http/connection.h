@@ -15,5 +15,7 @@ void connections_look(struct worker *worker);
 /* Ends it from below, so that h2o finds it closed at its next turn: the one way that is safe at
  * any moment. */
 void connection_break(struct connection *connection);
+/* The same, and what the kernel still has to send is dropped. */
+void connection_reset(struct connection *connection);
 /* Breaks those without a request; with `all`, the rest too. */
 void connections_break(struct worker *worker, bool all);

@@ -84,6 +84,9 @@ struct http_auth {
     /* The user of a session cookie or bearer key. NOT_FOUND: of nobody. */
     enum err (*user)(void *ctx, struct slice cookie, struct slice bearer, struct http_user *out);
     bool (*has_accounts)(void *ctx);
+    /* Whether a session has not been ended (`session` of its user, not ""); NULL: none ever is. What is being
+     * sent to one that has is broken off within seconds. */
+    bool (*lives)(void *ctx, const char *session);
 };
 
 enum http_auth_mode { AUTH_ACCOUNTS, AUTH_NONE, AUTH_KEY };
@@ -148,6 +151,9 @@ struct slice request_body(const struct request *request);
  * duplicate keys: why says where. */
 MUST_CHECK enum err request_json(struct request *request, json_t **out, struct why *why);
 const struct http_user *request_user(const struct request *request);
+/* Of a route that checks its own credential: who asks by it, and how many of the first {x} it took, which are
+ * not among the request's any more. */
+void request_admit(struct request *request, const struct http_user *user, unsigned taken);
 bool request_is_head(const struct request *request);
 bool request_is_loopback(const struct request *request);
 bool request_is_secure(const struct request *request);    /* TLS, or a trusted proxy says https */

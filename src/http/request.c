@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "http/connection.h"
 #include "http/dispatch.h"
 #include "http/reply.h"
 #include "http/stream.h"
@@ -110,11 +111,27 @@ static bool may_have_left(const struct request *request)
     return request->stream != NULL ? stream_is_waiting(request->stream) : !request->is_answered;
 }
 
+/* Of what is sent for long, and of requests that are held: a segment is gone before. */
+static void look_at_sessions(struct worker *worker)
+{
+    enum { EVERY_MS = 10000 };
+    const struct http_auth *auth = &worker->http->auth;
+    int64_t now_ms = (int64_t) uv_now(worker->context.loop);
+    if (auth->lives == NULL || now_ms - worker->sessions_ms < EVERY_MS)
+        return;
+    worker->sessions_ms = now_ms;
+    for (struct request *at = worker->requests; at != NULL; at = at->next)
+        if (!at->is_gone && at->user.session[0] != '\0' &&
+            !auth->lives(auth->ctx, at->user.session))
+            connection_reset(at->connection);
+}
+
 /* POLLRDHUP and not recv(MSG_PEEK): under TLS, and with a second request behind the first, there is
  * something to peek at although the client has left. */
 void requests_look(struct worker *worker)
 {
     size_t room = 0, count = 0;
+    look_at_sessions(worker);
     for (struct request *at = worker->requests; at != NULL; at = at->next)
         room++;
     if (room == 0)
@@ -205,6 +222,15 @@ enum err request_json(struct request *request, json_t **out, struct why *why)
 const struct http_user *request_user(const struct request *request)
 {
     return &request->user;
+}
+
+void request_admit(struct request *request, const struct http_user *user, unsigned taken)
+{
+    MUST((request->flags & ROUTE_TOKEN) != 0 && taken <= request->param_count);
+    request->user = *user;
+    request->param_count -= taken;
+    memmove(request->params, request->params + taken,
+            request->param_count * sizeof request->params[0]);
 }
 
 bool request_is_head(const struct request *request)

@@ -42,6 +42,8 @@ struct worker {
     struct connection *connections;
     struct request *requests;
     unsigned connection_count;
+    int64_t
+        sessions_ms; /* when it was last looked whether those who are sent something may have it */
     struct page *page; /* NULL: none could be read */
     struct tls *tls;   /* NULL: none */
     void (*drained)(void *ctx);

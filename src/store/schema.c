@@ -150,7 +150,25 @@ static const char *const STEPS[] = {
     " item TEXT NOT NULL, user TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL,"
     " is_spoiler INTEGER NOT NULL, position_ms INTEGER, created_ms INTEGER NOT NULL) STRICT;"
     "CREATE INDEX comment_item ON comment(item, n);"
-    "CREATE INDEX comment_user ON comment(user);",
+    "CREATE INDEX comment_user ON comment(user);"
+
+    /* Sessions of programs: what they refresh with is another each time; who brings one that is no more ends
+     * it. Keys of our own: what we sign with. */
+    "ALTER TABLE session ADD COLUMN is_program INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE session ADD COLUMN former BLOB;"
+    "CREATE UNIQUE INDEX session_former ON session(former) WHERE former IS NOT NULL;"
+    "CREATE TABLE secret(name TEXT PRIMARY KEY, value TEXT NOT NULL, made_ms INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+
+    /* Who somebody is elsewhere. An address proves nothing by itself: it is `email` where it was verified
+     * here. */
+    "ALTER TABLE user ADD COLUMN email TEXT;"
+    "ALTER TABLE user ADD COLUMN email_ms INTEGER;"
+    "CREATE UNIQUE INDEX user_email ON user(email) WHERE email IS NOT NULL;"
+    "CREATE TABLE identity(provider TEXT NOT NULL, subject TEXT NOT NULL,"
+    " user TEXT NOT NULL REFERENCES user(id) ON DELETE CASCADE, name TEXT NOT NULL,"
+    " made_ms INTEGER NOT NULL, PRIMARY KEY(provider, subject)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX identity_user ON identity(user);",
 };
 enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };
 

@@ -13,6 +13,7 @@ struct store_session {
     char user[STORE_ID_SIZE];
     char agent[STORE_AGENT_SIZE]; /* UTF-8 */
     char peer[STORE_PEER_SIZE];   /* where it was begun */
+    bool is_program;              /* `hash` is of what it refreshes with */
     int64_t created_ms, seen_ms;
 };
 
@@ -20,6 +21,11 @@ struct store_session {
  * another password. */
 MUST_CHECK enum err store_session_add(struct store *store, const struct store_session *session,
                                       const struct store_user *user);
+/* A program's, from now on of another secret. NOT_FOUND: there is none of `hash`; GONE: there was, before:
+ * somebody else has it, and the session has ended; *id says which, in both cases. IO. */
+MUST_CHECK enum err store_session_renew(struct store *store, const uint8_t hash[STORE_HASH_SIZE],
+                                        const uint8_t next[STORE_HASH_SIZE], int64_t now_ms,
+                                        char id[STORE_ID_SIZE]);
 /* NOT_FOUND: there is none, or it is of somebody other than `user` (NULL: anybody's). */
 MUST_CHECK enum err store_session_remove(struct store *store, const char *id, const char *user);
 MUST_CHECK enum err store_session_seen(struct store *store, const char *id, int64_t seen_ms);

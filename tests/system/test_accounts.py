@@ -14,7 +14,8 @@ from test_openapi import DOCUMENT, PASSWORD, Checked, routes_of_document
 
 # Who may ask each route: anyone, whoever is signed in (with the scope a key needs for it), a person but
 # no key, an administrator. A route that is not here fails the test, as does one that is no more.
-ANYONE, PERSON = "anyone", "person"
+# Who brings a token in the address alone: whoever else asks is refused, whatever he is (test_tokens.py).
+ANYONE, PERSON, BY_TOKEN = "anyone", "person", "by token"
 ROLES = ("child", "member", "admin")
 TABLE = {
     ("GET", "/healthz"): ANYONE,
@@ -23,6 +24,7 @@ TABLE = {
     ("POST", "/api/v1/setup"): ANYONE,
     ("POST", "/api/v1/session"): ANYONE,
     ("DELETE", "/api/v1/session"): PERSON,
+    ("POST", "/api/v1/token"): ANYONE,
     ("POST", "/api/v1/register"): ANYONE,
     ("POST", "/api/v1/reset"): ANYONE,
     ("GET", "/api/v1/me"): ("child", "read"),
@@ -95,6 +97,9 @@ TABLE = {
     ("GET", "/hls/{file}/master.m3u8"): ("child", "play"),
     ("GET", "/hls/{file}/storyboard.vtt"): ("child", "play"),
     ("GET", "/hls/{file}/{rendition}/{name}"): ("child", "play"),
+    ("GET", "/hls/~{token}/{file}/master.m3u8"): BY_TOKEN,
+    ("GET", "/hls/~{token}/{file}/storyboard.vtt"): BY_TOKEN,
+    ("GET", "/hls/~{token}/{file}/{rendition}/{name}"): BY_TOKEN,
 }
 SCOPES = ("read", "play", "request", "download", "admin", "metrics")
 #: From elsewhere: what this machine itself may ask without a sign-in does not count.
@@ -140,6 +145,8 @@ def may(who, role, scope):
     """Whether a role may, in person (scope None) or by a key of one scope."""
     if who == ANYONE:
         return True
+    if who == BY_TOKEN:
+        return False
     if who == PERSON:
         return scope is None and role is not None
     if who == "admin in person":
@@ -176,7 +183,7 @@ def test_who_may_do_what(house):
         for (method, path), least in sorted(TABLE.items(), key=lambda row: row[0][0] == "DELETE" and
                                             row[0][1] == "/api/v1/session"):
             got = ask_route(server, method, path, headers)
-            refused = 401 if role is None else 403
+            refused = 401 if role is None and least != BY_TOKEN else 403
             allowed = got.status not in (401, 403)
             if allowed != may(least, role, scope) or (not allowed and got.status != refused):
                 wrong.append((who, method, path, got.status, got.text[:120]))

@@ -167,6 +167,8 @@ def check_people(ask):
     ask("POST", "/api/v1/reset", 403, {"code": "x", "password": PASSWORD})
     ask("PUT", "/api/v1/me/password", 403, {"current": "x", "password": PASSWORD})
     ask("POST", "/api/v1/me/keys", 403, {"name": "x", "scopes": ["read"]})
+    ask("POST", "/api/v1/token", 403, person)
+    ask("POST", "/api/v1/token", 403, {"refresh_token": "x"})
 
 
 def check_backups(ask):
@@ -292,6 +294,10 @@ def check_playback(ask, film, by_title):
         "&caps=h264.40,hevc10.153,aac,opus,surround,hdr,screen.1920x1080")
     assert ask("GET", made["master"], 200).text.startswith("#EXTM3U")
     ask("GET", made["native"], 200)
+    cast = made["cast"].split("?")[0].removesuffix("master.m3u8")
+    ask("GET", made["cast"], 200)
+    ask("GET", cast + "storyboard.vtt", 200)
+    ask("GET", cast + "video-copy/index.m3u8?client=native", 200)
     item = ask("POST", "/api/v1/playback", 201, {"item": by_title["Plain"]["id"]}).json
     assert item["file"] == film and item["item"] == by_title["Plain"]["id"]
     assert len(ask("GET", "/api/v1/playback", 200).json["items"]) == 2
