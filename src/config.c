@@ -23,6 +23,7 @@ struct setting {
 };
 
 #define AT(member) offsetof(struct config, member)
+#define PROVIDERS  "auth.providers"
 #define GIB        (1024LL * 1024 * 1024)
 
 static const struct setting settings[] = {
@@ -45,6 +46,7 @@ static const struct setting settings[] = {
     {"auth.admin_name", TEXT, AT(auth.admin_name), "admin", 0, 0, NULL},
     {"auth.admin_password_file", TEXT, AT(auth.admin_password_file), "", 0, 0, NULL},
     {"auth.registration", TEXT, AT(auth.registration), "invite", 0, 0, "invite|open|closed"},
+    {"auth.emails", LIST, AT(auth.emails), "", 0, 0, NULL},
     {"backup.hour", NUMBER, AT(backup.hour), "3", 0, 24, NULL},
     {"library.folders", LIST, AT(library.folders), "", 0, 0, NULL},
     {"library.rescan_s", NUMBER, AT(library.rescan_s), "900", 1, 7 * 86400, NULL},
@@ -257,6 +259,8 @@ struct config *config_new(void)
     return config;
 }
 
+static void free_providers(struct config *config);
+
 void config_free(struct config **config)
 {
     if (*config == NULL)
@@ -271,6 +275,7 @@ void config_free(struct config **config)
             mem_free(list->items);
         }
     }
+    free_providers(*config);
     mem_free(*config);
     *config = NULL;
 }
@@ -328,8 +333,112 @@ static const char *scalar(const yaml_node_t *node)
     return (const char *) node->data.scalar.value;
 }
 
+/* --- providers: a list of mappings --- */
+
+#define FIELD(name)                                                                                \
+    {                                                                                              \
+#name, offsetof(struct config_provider, name)                                              \
+    }
+static const struct {
+    const char *name;
+    size_t offset;
+} PROVIDER_FIELDS[] = {
+    FIELD(name),
+    FIELD(title),
+    FIELD(kind),
+    FIELD(issuer),
+    FIELD(client_id),
+    FIELD(client_secret),
+    FIELD(client_secret_file),
+    FIELD(scopes),
+    FIELD(authorize_url),
+    FIELD(token_url),
+    FIELD(userinfo_url),
+    FIELD(emails_url),
+    FIELD(subject_field),
+    FIELD(name_field),
+    FIELD(email_field),
+    FIELD(audience),
+    FIELD(header),
+    FIELD(secret_header),
+    FIELD(secret),
+    FIELD(secret_file),
+    FIELD(create),
+};
+enum { PROVIDER_FIELD_COUNT = sizeof PROVIDER_FIELDS / sizeof PROVIDER_FIELDS[0] };
+
+static char **provider_field(struct config_provider *provider, size_t i)
+{
+    return (char **) (void *) ((char *) provider + PROVIDER_FIELDS[i].offset);
+}
+
+static struct config_provider *add_provider(struct config *config)
+{
+    config->auth.providers = mem_realloc_array(
+        config->auth.providers, config->auth.provider_count + 1, sizeof *config->auth.providers);
+    struct config_provider *provider = &config->auth.providers[config->auth.provider_count++];
+    for (size_t i = 0; i < PROVIDER_FIELD_COUNT; i++)
+        *provider_field(provider, i) = mem_strdup("");
+    return provider;
+}
+
+static void free_providers(struct config *config)
+{
+    for (size_t p = 0; p < config->auth.provider_count; p++)
+        for (size_t i = 0; i < PROVIDER_FIELD_COUNT; i++)
+            mem_free(*provider_field(&config->auth.providers[p], i));
+    mem_free(config->auth.providers);
+}
+
+static enum err set_provider(struct walk *walk, struct config_provider *provider,
+                             const yaml_node_t *name, const yaml_node_t *value)
+{
+    char place[300];
+    say_place(walk, name, place, sizeof place);
+    if (name->type != YAML_SCALAR_NODE || value->type != YAML_SCALAR_NODE)
+        return why_set(walk->why, ERR_BAD_INPUT, PROVIDERS, "%s: a provider takes plain values",
+                       place);
+    for (size_t i = 0; i < PROVIDER_FIELD_COUNT; i++) {
+        if (strcmp(PROVIDER_FIELDS[i].name, scalar(name)) != 0)
+            continue;
+        char **field = provider_field(provider, i);
+        mem_free(*field);
+        *field = mem_strdup(scalar(value));
+        return OK;
+    }
+    return why_set(walk->why, ERR_BAD_INPUT, PROVIDERS, "%s: a provider has no %s", place,
+                   scalar(name));
+}
+
+static enum err read_provider(struct walk *walk, const yaml_node_t *node)
+{
+    char place[300];
+    enum err err = OK;
+    say_place(walk, node, place, sizeof place);
+    if (node->type != YAML_MAPPING_NODE)
+        return why_set(walk->why, ERR_BAD_INPUT, PROVIDERS,
+                       "%s: a provider has a name, a kind and more", place);
+    struct config_provider *provider = add_provider(walk->config);
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         err == OK && pair < node->data.mapping.pairs.top; pair++)
+        err = set_provider(walk, provider, yaml_document_get_node(&walk->document, pair->key),
+                           yaml_document_get_node(&walk->document, pair->value));
+    return err;
+}
+
+static enum err read_providers(struct walk *walk, const yaml_node_t *node)
+{
+    enum err err = OK;
+    for (const yaml_node_item_t *item = node->data.sequence.items.start;
+         err == OK && item < node->data.sequence.items.top; item++)
+        err = read_provider(walk, yaml_document_get_node(&walk->document, *item));
+    return err;
+}
+
 static enum err read_list(struct walk *walk, const yaml_node_t *node, const char *key)
 {
+    if (strcmp(key, PROVIDERS) == 0)
+        return read_providers(walk, node);
     char place[300];
     say_place(walk, node, place, sizeof place);
     enum err err = config_set(walk->config, key, "", place, walk->why);

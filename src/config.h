@@ -17,6 +17,13 @@ struct config_list {
     size_t count;
 };
 
+/* Who vouches for people (auth/provider.h); texts that are not set are "". */
+struct config_provider {
+    char *name, *title, *kind, *issuer, *client_id, *client_secret, *client_secret_file, *scopes,
+        *authorize_url, *token_url, *userinfo_url, *emails_url, *subject_field, *name_field,
+        *email_field, *audience, *header, *secret_header, *secret, *secret_file, *create;
+};
+
 struct config {
     struct {
         char *listen;
@@ -39,6 +46,9 @@ struct config {
         char *admin_name;
         char *admin_password_file;
         char *registration; /* "invite", "open" or "closed" */
+        struct config_list emails;
+        struct config_provider *providers; /* only in the file */
+        size_t provider_count;
     } auth;
     struct {
         struct config_list folders;

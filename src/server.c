@@ -15,6 +15,7 @@
 
 #include "api/api.h"
 #include "auth/auth.h"
+#include "auth/others.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -45,6 +46,8 @@ struct server {
     struct library *library;
     struct hls *hls;
     struct fetch *fetch;
+    struct others *others;
+    char *identity_secret; /* of a proxy that names people; NULL: there is none */
     struct remotes *remotes;
     struct torrents *torrents;
     struct api *api;
@@ -359,6 +362,89 @@ static enum err start_fetch(struct server *server, struct why *why)
     return fetch_start(&options, &server->fetch, why);
 }
 
+/* --- those who vouch for people --- */
+
+/* What is set, or the first line of the file that is named. The caller's (mem_free). */
+static enum err read_secret(const char *text, const char *path, char **out, struct why *why)
+{
+    char line[1024] = "";
+    if (path[0] == '\0') {
+        *out = mem_strdup(text);
+        return OK;
+    }
+    FILE *file = fopen(path, "re");
+    bool is_read = file != NULL && fgets(line, sizeof line, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    if (!is_read)
+        return why_set(why, ERR_BAD_INPUT, "auth.providers", "%s cannot be read", path);
+    line[strcspn(line, "\r\n")] = '\0';
+    *out = mem_strdup(line);
+    explicit_bzero(line, sizeof line);
+    return OK;
+}
+
+static enum err read_provider(struct server *server, const struct config_provider *from,
+                              struct provider_options *to, char **secret, struct why *why)
+{
+    *to = (struct provider_options){
+        .name = from->name,
+        .title = from->title,
+        .kind = from->kind,
+        .issuer = from->issuer,
+        .client_id = from->client_id,
+        .scopes = from->scopes,
+        .authorize_url = from->authorize_url,
+        .token_url = from->token_url,
+        .userinfo_url = from->userinfo_url,
+        .emails_url = from->emails_url,
+        .subject_field = from->subject_field,
+        .name_field = from->name_field,
+        .email_field = from->email_field,
+        .audience = from->audience,
+        .header = from->header,
+        .creates = strcmp(from->create, "true") == 0,
+    };
+    enum err err = read_secret(from->client_secret, from->client_secret_file, secret, why);
+    if (err == OK && strcmp(from->kind, "header") == 0 && server->identity_secret == NULL)
+        err = read_secret(from->secret, from->secret_file, &server->identity_secret, why);
+    to->client_secret = *secret;
+    return err;
+}
+
+static enum err start_others(struct server *server, struct why *why)
+{
+    const struct config *config = server->config;
+    size_t count = config->auth.provider_count;
+    CLEANUP(mem_free_at)
+    struct provider_options *providers = mem_new_array(struct provider_options, count + 1);
+    CLEANUP(mem_free_at) char **secrets = mem_new_array(char *, count + 1);
+    enum err err = OK;
+    for (size_t i = 0; i < count && err == OK; i++)
+        err = read_provider(server, &config->auth.providers[i], &providers[i], &secrets[i], why);
+    const struct others_options options = {.providers = providers,
+                                           .count = count,
+                                           .emails =
+                                               (const char *const *) config->auth.emails.items};
+    if (err == OK)
+        err = others_new(&options, server->auth, server->fetch, &server->others, why);
+    for (size_t i = 0; i < count; i++) {
+        if (secrets[i] != NULL)
+            explicit_bzero(secrets[i], strlen(secrets[i]));
+        mem_free(secrets[i]);
+    }
+    return err;
+}
+
+/* The proxy that names people; NULL: none does. */
+static const struct config_provider *find_header(const struct config *config)
+{
+    for (size_t i = 0; i < config->auth.provider_count; i++)
+        if (strcmp(config->auth.providers[i].kind, "header") == 0)
+            return &config->auth.providers[i];
+    return NULL;
+}
+
 /* As a program beside it does (server_tell). */
 static void ask_to_restart(void *ctx)
 {
@@ -379,6 +465,8 @@ static enum err start_api(struct server *server, struct why *why)
         .library = server->library,
         .fetch = server->fetch,
         .positions = server->positions,
+        .others = server->others,
+        .public_url = server->config->http.public_url,
         .sandbox = media_host_sandbox(server->host),
         .base_path = server->config->http.base_path,
         .files_downloads = server->config->torrent.into_library,
@@ -446,6 +534,7 @@ static enum err start_http(struct server *server, struct why *why)
     CLEANUP(mem_free_at)
     char *page = config->http.page[0] != '\0' ? mem_strdup(config->http.page)
                                               : beside("player", "../share/matinee/page");
+    const struct config_provider *header = find_header(config);
     const struct http_options options = {
         .listen = config->http.listen,
         .certificate_file = set_or_null(config->tls.certificate),
@@ -454,6 +543,9 @@ static enum err start_http(struct server *server, struct why *why)
         .hosts = (const char *const *) config->http.hosts.items,
         .public_url = set_or_null(config->http.public_url),
         .trusted_proxies = (const char *const *) config->http.trusted_proxies.items,
+        .identity_header = header != NULL ? header->header : NULL,
+        .secret_header = header != NULL ? set_or_null(header->secret_header) : NULL,
+        .secret = server->identity_secret,
         .base_path = config->http.base_path,
         .cors_origin = set_or_null(config->http.cors_origin),
         .page_folder = page,
@@ -485,6 +577,8 @@ static enum err start_all(struct server *server, const struct media_options *med
         err = start_library(server, why);
     if (err == OK)
         err = start_fetch(server, why);
+    if (err == OK)
+        err = start_others(server, why);
     if (err == OK)
         err = start_api(server, why);
     if (err == OK)
@@ -519,6 +613,10 @@ static void stop_all(struct server *server)
     remotes_stop(&server->remotes);
     library_free(&server->library);
     api_free(&server->api);
+    others_free(&server->others);
+    if (server->identity_secret != NULL)
+        explicit_bzero(server->identity_secret, strlen(server->identity_secret));
+    mem_free(server->identity_secret);
     positions_stop(&server->positions);
     backups_stop(&server->backups);
     auth_stop(&server->auth);

@@ -39,7 +39,7 @@ allow src/base 'base'
 allow src/source 'base'
 allow src/store 'base|source'
 allow src/http 'base'
-allow src/auth 'base|http|store'
+allow src/auth 'base|fetch|http|store'
 allow src/fetch 'base|http|source|store'
 allow src/torrent 'base|source|store'
 allow src/library 'base|source|store|segments'
@@ -62,7 +62,7 @@ only 'libtorrent' 'src/torrent/shim'
 say 'C++ outside of the shim:' "$(find src segments -name '*.[ch]pp' | grep -v '^src/torrent/shim')"
 only 'seccomp' 'segments/'
 only 'jose/' 'src/auth/'
-only 'sodium' 'src/(auth|hls|source|store|library)/'
+only 'sodium' 'src/(api|auth|hls|source|store|library)/'
 
 # The programs hold no library of the other's.
 symbols() { nm -D --undefined-only "$1" 2>/dev/null | awk '{print $2}'; }

@@ -7,7 +7,7 @@ PACKAGES_BUILD="build-essential cmake ninja-build pkg-config
     libuv1-dev libh2o-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libjansson-dev libjose-dev libsqlite3-dev libsodium-dev
     libyaml-dev libseccomp-dev libtorrent-rasterbar-dev libuchardet-dev libchromaprint-dev"
 PACKAGES_RUN="ffmpeg qrencode util-linux iproute2"
-PACKAGES_TEST="libcmocka-dev ffmpeg mkvtoolnix python3 python3-pytest python3-pytest-xdist
+PACKAGES_TEST="libcmocka-dev ffmpeg mkvtoolnix python3 python3-pytest python3-pytest-xdist python3-jwt python3-cryptography
     python3-yaml python3-jsonschema python3-libtorrent iproute2 util-linux chromium clang-14 clang-format-14 clang-tidy-14
     libclang-rt-14-dev valgrind git fonts-dejavu-core procps"
 # For the long form: another engine that knows HLS, and a screen for it.

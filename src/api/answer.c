@@ -34,12 +34,16 @@ static void reply(struct answer *answer, struct request *request)
     answer->body = NULL;
     if (answer->cookie[0] != '\0')
         reply_header(request, "set-cookie", answer->cookie);
+    if (answer->other_cookie[0] != '\0')
+        reply_header(request, "set-cookie", answer->other_cookie);
     if (answer->retry_after_s > 0) {
         snprintf(seconds, sizeof seconds, "%d", answer->retry_after_s);
         reply_header(request, "retry-after", seconds);
     }
     if (answer->kind != OK) {
         reply_problem(request, answer->status, answer->kind, &answer->why);
+    } else if (answer->location[0] != '\0') {
+        reply_redirect(request, answer->status, answer->location);
     } else if (body != NULL) {
         reply_json(request, answer->status, body);
     } else if (answer->text.length > 0) {

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 
 enum { POOL_THREADS = 3, POOL_QUEUE = 256 }; /* one fewer than the store has readers */
+enum { OUTWARD_THREADS = 2, OUTWARD_QUEUE = 16 };
 enum { TORRENT_BYTES_MOST = 10 * 1024 * 1024 };
 
 #define JSON   "application/json"
@@ -46,6 +47,22 @@ static const struct http_route ROUTES[] = {
      .flags = ROUTE_OPEN,
      .body = JSON,
      .handler = reset_post},
+    {.method = "GET",
+     .path = "/auth/{provider}/start",
+     .flags = ROUTE_OPEN | ROUTE_OUTWARD,
+     .handler = others_start_get},
+    {.method = "GET",
+     .path = "/auth/{provider}/callback",
+     .flags = ROUTE_OPEN,
+     .handler = others_callback_get},
+    {.method = "GET",
+     .path = "/api/v1/auth/identities",
+     .flags = ROUTE_PERSON,
+     .handler = identities_get},
+    {.method = "DELETE",
+     .path = "/api/v1/auth/identities/{id}",
+     .flags = ROUTE_PERSON,
+     .handler = identity_delete},
     {.method = "GET", .path = "/api/v1/me", .handler = me_get},
     {.method = "PATCH",
      .path = "/api/v1/me",
@@ -399,6 +416,8 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->library = options->library;
     api->fetch = options->fetch;
     api->positions = options->positions;
+    api->others = options->others;
+    api->public_url = mem_strdup(options->public_url);
     api->streams = streams_new();
     api->files_downloads = options->files_downloads;
     api->sandbox = mem_strdup(options->sandbox != NULL ? options->sandbox : "");
@@ -415,7 +434,8 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     pthread_cond_init(&api->idle, NULL);
     make_routes(api);
     if (pool_new("api", POOL_THREADS, POOL_QUEUE, &api->pool) != OK ||
-        pool_new("filing", 1, POOL_QUEUE, &api->filing) != OK) {
+        pool_new("filing", 1, POOL_QUEUE, &api->filing) != OK ||
+        pool_new("outward", OUTWARD_THREADS, OUTWARD_QUEUE, &api->outward) != OK) {
         api_free(&api);
         return why_set(why, ERR_BUSY, NULL, "no thread can be started");
     }
@@ -463,6 +483,7 @@ void api_free(struct api **api)
     struct api *gone = *api;
     pool_free(&gone->pool);
     pool_free(&gone->filing);
+    pool_free(&gone->outward);
     playbacks_free(&gone->playbacks);
     downloads_free(&gone->downloads);
     arriving_free(&gone->arriving);
@@ -476,6 +497,7 @@ void api_free(struct api **api)
     mem_free(gone->base_path);
     mem_free(gone->fetched_folder);
     mem_free(gone->data_folder);
+    mem_free(gone->public_url);
     mem_free(gone);
     *api = NULL;
 }

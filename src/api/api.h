@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "auth/auth.h"
+#include "auth/others.h"
 #include "base/err.h"
 #include "fetch/fetch.h"
 #include "fetch/remotes.h"
@@ -29,6 +30,8 @@ struct api_options {
     struct library *library;
     struct fetch *fetch;
     struct positions *positions;
+    struct others *others;
+    const char *public_url;     /* http.public_url; "" */
     const char *sandbox;        /* the layers that guard media processes, joined by commas */
     const char *base_path;      /* http.base_path; "" or "/films" */
     bool files_downloads;       /* downloads go to the library when they are whole */

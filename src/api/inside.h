@@ -26,8 +26,10 @@ struct api {
     struct library *library;
     struct fetch *fetch;
     struct positions *positions;
+    struct others *others;
+    struct pool *outward; /* what waits for those who vouch for people */
     struct streams *streams;
-    char *sandbox, *base_path, *fetched_folder, *data_folder;
+    char *sandbox, *base_path, *fetched_folder, *data_folder, *public_url;
     void (*restart)(void *ctx);
     void *restart_ctx;
     bool files_downloads; /* downloads go to the library when they are whole */
@@ -71,10 +73,11 @@ struct answer {
     enum err kind;
     int status; /* of an error: 0 = as its kind says */
     struct why why;
-    json_t *body;      /* or NULL */
-    struct str text;   /* instead of a body: plain text */
-    char cookie[256];  /* Set-Cookie; "" = none */
-    int retry_after_s; /* 0 = none */
+    json_t *body;                        /* or NULL */
+    struct str text;                     /* instead of a body: plain text */
+    char cookie[256], other_cookie[256]; /* Set-Cookie; "" = none */
+    char location[2048];                 /* where to, with status 303; "" = nowhere */
+    int retry_after_s;                   /* 0 = none */
     /* inside; the request's loop */
     struct request *_request; /* NULL when it is gone */
     answer_work_fn *_work;
@@ -185,6 +188,10 @@ void setup_post(struct request *request, void *api);
 void session_post(struct request *request, void *api);
 void session_delete(struct request *request, void *api);
 void token_post(struct request *request, void *api);
+void others_start_get(struct request *request, void *api);
+void others_callback_get(struct request *request, void *api);
+void identities_get(struct request *request, void *api);
+void identity_delete(struct request *request, void *api);
 void register_post(struct request *request, void *api);
 void reset_post(struct request *request, void *api);
 void me_get(struct request *request, void *api);

@@ -45,6 +45,17 @@ static const char *registration_name(const struct auth *auth)
     return "invite";
 }
 
+static json_t *providers_json(const struct others *others)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < others_count(others); i++) {
+        const struct provider *provider = others_at(others, i);
+        json_array_append_new(list, json_pack("{s:s, s:o}", "name", provider_name(provider),
+                                              "title", json_text(provider_title(provider))));
+    }
+    return list;
+}
+
 static void work(struct answer *answer)
 {
     struct api *api = answer->api;
@@ -59,6 +70,8 @@ static void work(struct answer *answer)
         hls_hardware(api->hls, &words);
         json_object_set_new(answer->body, "hardware", json_string(str_text(&words)));
     }
+    json_object_set_new(answer->body, "providers",
+                        by_password ? providers_json(api->others) : json_array());
     if (by_password)
         json_array_append_new(json_object_get(answer->body, "sign_in"), json_string("password"));
 }

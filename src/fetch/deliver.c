@@ -13,6 +13,14 @@ void transfer_ref(struct fetch_transfer *transfer)
     atomic_fetch_add(&transfer->references, 1);
 }
 
+/* Passwords and tokens are not left lying about. */
+static void body_clear(char *secret)
+{
+    if (secret != NULL)
+        explicit_bzero(secret, strlen(secret));
+    mem_free(secret);
+}
+
 void transfer_unref(struct fetch_transfer *transfer)
 {
     struct chunk *chunk;
@@ -31,6 +39,9 @@ void transfer_unref(struct fetch_transfer *transfer)
     mem_free(transfer->origin);
     mem_free(transfer->range);
     mem_free(transfer->if_range);
+    body_clear(transfer->form);
+    body_clear(transfer->authorization);
+    mem_free(transfer->accept);
     mem_free(transfer);
 }
 
@@ -206,6 +217,10 @@ struct fetch_transfer *fetch_begin(struct fetch *fetch, const struct fetch_order
     transfer->order.origin = transfer->origin;
     transfer->order.range = transfer->range;
     transfer->order.if_range = transfer->if_range;
+    transfer->order.form = transfer->form = mem_strdup_or_null(order->form);
+    transfer->order.authorization = transfer->authorization =
+        mem_strdup_or_null(order->authorization);
+    transfer->order.accept = transfer->accept = mem_strdup_or_null(order->accept);
     pthread_mutex_init(&transfer->lock, NULL);
     TAILQ_INIT(&transfer->chunks);
     mailbox_post(loop_mailbox(fetch->loop), transfer_start, transfer);

@@ -60,9 +60,11 @@ struct fetch_order { /* copied */
     bool is_head;
     const char *range;    /* "0-99", "500-", "-10" (RFC 9110 14.1.2); NULL: all */
     const char *if_range; /* an ETag or a date; NULL: none */
-    uint64_t limit_bytes; /* of the body as decoded; 0: none */
-    int64_t total_ms;     /* 0: none */
-    int64_t idle_ms;      /* without a byte; 0 = 30 s */
+    const char *form; /* a body, as forms are: it is posted, and follows no redirect; NULL: none */
+    const char *authorization, *accept; /* headers; NULL: none */
+    uint64_t limit_bytes;               /* of the body as decoded; 0: none */
+    int64_t total_ms;                   /* 0: none */
+    int64_t idle_ms;                    /* without a byte; 0 = 30 s */
     const struct fetch_events *events;
     void *ctx;
     struct mailbox *mailbox;

@@ -47,7 +47,7 @@ struct fetch_transfer {
     /* fixed after begin */
     struct fetch *fetch;
     struct fetch_order order; /* its texts are these: */
-    char *url, *origin, *range, *if_range;
+    char *url, *origin, *range, *if_range, *form, *authorization, *accept;
     /* fetch's loop */
     CURL *easy; /* NULL: not begun, or over */
     struct hub *hub;

@@ -195,6 +195,26 @@ static void set_range(struct fetch_transfer *transfer)
     str_fini(&text);
 }
 
+static void set_header(struct fetch_transfer *transfer, const char *name, const char *value)
+{
+    CLEANUP(str_fini) struct str text = {0};
+    if (value == NULL)
+        return;
+    str_printf(&text, "%s: %s", name, value);
+    transfer->headers = curl_slist_append(transfer->headers, text.at);
+}
+
+static void set_form(struct fetch_transfer *transfer)
+{
+    const struct fetch_order *order = &transfer->order;
+    set_header(transfer, "Authorization", order->authorization);
+    set_header(transfer, "Accept", order->accept);
+    if (order->form == NULL)
+        return;
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) strlen(order->form));
+    curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, order->form); /* lent */
+}
+
 static void set_limits(const struct fetch_transfer *transfer)
 {
     const struct fetch_order *order = &transfer->order;
@@ -237,6 +257,7 @@ static void set_up(struct fetch_transfer *transfer)
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
     transfer->headers = curl_slist_append(NULL, fetch->via);
     set_range(transfer);
+    set_form(transfer);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
     set_limits(transfer);
 }
@@ -349,8 +370,10 @@ static void follow(struct fetch_transfer *transfer)
     struct why why = {0};
     char *next = NULL;
     curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &next);
-    if (next == NULL || ++transfer->redirects > MOST_REDIRECTS) {
-        why_set(&why, ERR_REFUSED, "url", "it redirects too often, or to nowhere");
+    bool is_secret = transfer->order.form != NULL || transfer->order.authorization != NULL;
+    if (next == NULL || is_secret || ++transfer->redirects > MOST_REDIRECTS) {
+        why_set(&why, ERR_REFUSED, "url",
+                "it redirects too often, to nowhere, or what is not to go elsewhere");
         transfer_finish(transfer, ERR_REFUSED, &why);
         return;
     }

@@ -10,6 +10,7 @@
 #include "http/cors.h"
 #include "http/peer.h"
 #include "http/reply.h"
+#include "http/request.h"
 
 /* A target longer than any of ours: capabilities in a query are the longest, under 4 KiB. */
 enum { TARGET_BYTES_MOST = 16384, BODY_BYTES_MOST = 65536 };
@@ -45,6 +46,22 @@ static bool guard_host(struct request *request)
                   "this server does not answer to that name; add it to the setting http.hosts");
 }
 
+/* Whoever is not the proxy and says who he is lies. */
+static bool guard_identity(struct request *request)
+{
+    const struct options *options = &request->worker->http->options;
+    if (options->identity_header == NULL ||
+        request_header(request, options->identity_header).at == NULL)
+        return true;
+    struct slice secret = request_header(request, options->secret_header);
+    bool is_right = secret.length == strlen(options->secret) &&
+                    CRYPTO_memcmp(secret.at, options->secret, secret.length) == 0;
+    if (request->is_proxied && is_right)
+        return true;
+    return refuse(request, 400, options->identity_header,
+                  "the request names somebody, and does not come from the proxy that may");
+}
+
 bool guard_address(struct request *request)
 {
     if (request->h2o->input.path.len > TARGET_BYTES_MOST)
@@ -55,7 +72,7 @@ bool guard_address(struct request *request)
         return refuse(request, 421, "http.hosts",
                       "the request came through a proxy or tunnel, which auth none does not allow: "
                       "set up an account instead");
-    return true;
+    return guard_identity(request);
 }
 
 /* --- Origin and Sec-Fetch-Site (34) --- */
@@ -86,14 +103,7 @@ static bool origin_fits(struct request *request, struct slice text)
 
 static struct slice cookie_of(const h2o_req_t *h2o)
 {
-    ssize_t at = -1;
-    while ((at = h2o_find_header(&h2o->headers, H2O_TOKEN_COOKIE, at)) >= 0) {
-        struct slice value =
-            peer_cookie(slice_of_iovec(h2o->headers.entries[at].value), COOKIE_NAME);
-        if (value.at != NULL)
-            return value;
-    }
-    return (struct slice){NULL, 0};
+    return request_find_cookie(h2o, COOKIE_NAME);
 }
 
 static bool guard_origin(struct request *request)

@@ -107,8 +107,11 @@ struct http_options {
     const char *const *hosts;                /* http.hosts, NULL-terminated */
     const char *public_url;                  /* http.public_url or NULL */
     const char *const *trusted_proxies;      /* addresses or CIDR, NULL-terminated */
-    const char *base_path;                   /* "" or "/films" */
-    const char *cors_origin;                 /* an exact other origin of the page, or NULL */
+    /* A header by which a trusted proxy names people, and another with a secret that it knows: from anybody else,
+     * or without that, whatever is asked is refused. NULL: there is none. Small letters. */
+    const char *identity_header, *secret_header, *secret;
+    const char *base_path;   /* "" or "/films" */
+    const char *cors_origin; /* an exact other origin of the page, or NULL */
     const char *page_folder; /* the built page: index.html, assets/ with .gz and .br beside */
     enum http_auth_mode auth_mode;
     unsigned loops;                   /* 0 = cores */
@@ -154,6 +157,8 @@ const struct http_user *request_user(const struct request *request);
 /* Of a route that checks its own credential: who asks by it, and how many of the first {x} it took, which are
  * not among the request's any more. */
 void request_admit(struct request *request, const struct http_user *user, unsigned taken);
+/* Of all Cookie headers; absent when it is not there. */
+struct slice request_cookie(const struct request *request, const char *name);
 bool request_is_head(const struct request *request);
 bool request_is_loopback(const struct request *request);
 bool request_is_secure(const struct request *request);    /* TLS, or a trusted proxy says https */
@@ -180,6 +185,8 @@ void reply_json(struct request *request, int status, json_t *body);
  * `status` is not 0, with that status. `why` may be NULL. no-store. */
 void reply_problem(struct request *request, int status, enum err kind, const struct why *why);
 void reply_empty(struct request *request, int status);
+/* 303, 308; `location` as it is sent. */
+void reply_redirect(struct request *request, int status, const char *location);
 /* Copies `bytes`. Gzip when `compressible` and the client takes it and it pays. ETag from a hash of
  * the bytes and 304 when `etag`. Single ranges are answered when `ranges`. */
 struct reply_bytes_options {

@@ -124,6 +124,24 @@ static enum err read_cors(const char *text, struct options *out, struct why *why
     return OK;
 }
 
+static enum err read_identity(const struct http_options *from, struct options *out, struct why *why)
+{
+    if (from->identity_header == NULL)
+        return OK;
+    if (from->secret_header == NULL || from->secret == NULL || from->secret[0] == '\0')
+        return why_set(why, ERR_BAD_INPUT, "auth.providers",
+                       "a header that names people needs a secret_header and a secret beside it");
+    if (out->proxy_count == 0)
+        return why_set(
+            why, ERR_BAD_INPUT, "auth.providers",
+            "a header that names people counts from http.trusted_proxies alone, and there are "
+            "none");
+    out->identity_header = mem_strdup(from->identity_header);
+    out->secret_header = mem_strdup(from->secret_header);
+    out->secret = mem_strdup(from->secret);
+    return OK;
+}
+
 static enum err read_tls(const struct http_options *from, struct options *out, struct why *why)
 {
     if ((from->certificate_file == NULL) != (from->key_file == NULL))
@@ -190,6 +208,8 @@ enum err options_read(const struct http_options *from, struct options *out, stru
     if (err == OK)
         err = read_cors(from->cors_origin, out, why);
     if (err == OK)
+        err = read_identity(from, out, why);
+    if (err == OK)
         err = read_tls(from, out, why);
     return err;
 }
@@ -206,6 +226,9 @@ void options_fini(struct options *options)
     mem_free(options->cors_origin);
     mem_free(options->page_folder);
     mem_free(options->public_text);
+    mem_free(options->identity_header);
+    mem_free(options->secret_header);
+    mem_free(options->secret);
     *options = (struct options){.loops = 0};
 }
 

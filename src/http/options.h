@@ -14,7 +14,8 @@ struct options {
     char *public_text;
     char **hosts;
     size_t host_count;
-    char machine[2][80]; /* this machine's name, and with .local */
+    char machine[2][80];                            /* this machine's name, and with .local */
+    char *identity_header, *secret_header, *secret; /* all NULL: none */
     struct address_range *proxies;
     size_t proxy_count;
     /* values */

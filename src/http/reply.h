@@ -8,8 +8,6 @@
 void reply_begin(struct request *request, int status, const char *content_type);
 /* Begins and sends. `body` lives as long as the request. */
 void reply_lent(struct request *request, int status, const char *content_type, struct slice body);
-/* 303 or 308; `location` is copied. */
-void reply_redirect(struct request *request, int status, const char *location);
 /* To a request that was given up: nobody is likely to read it. */
 void reply_last_words(struct request *request);
 /* For h2o: adds the headers that all replies bear, h2o's own too. */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "http/connection.h"
 #include "http/dispatch.h"
+#include "http/peer.h"
 #include "http/reply.h"
 #include "http/stream.h"
 
@@ -231,6 +232,22 @@ void request_admit(struct request *request, const struct http_user *user, unsign
     request->param_count -= taken;
     memmove(request->params, request->params + taken,
             request->param_count * sizeof request->params[0]);
+}
+
+struct slice request_find_cookie(const h2o_req_t *h2o, const char *name)
+{
+    ssize_t at = -1;
+    while ((at = h2o_find_header(&h2o->headers, H2O_TOKEN_COOKIE, at)) >= 0) {
+        struct slice value = peer_cookie(slice_of_iovec(h2o->headers.entries[at].value), name);
+        if (value.at != NULL)
+            return value;
+    }
+    return (struct slice){NULL, 0};
+}
+
+struct slice request_cookie(const struct request *request, const char *name)
+{
+    return request_find_cookie(request->h2o, name);
 }
 
 bool request_is_head(const struct request *request)

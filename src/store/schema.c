@@ -165,9 +165,9 @@ static const char *const STEPS[] = {
     "ALTER TABLE user ADD COLUMN email TEXT;"
     "ALTER TABLE user ADD COLUMN email_ms INTEGER;"
     "CREATE UNIQUE INDEX user_email ON user(email) WHERE email IS NOT NULL;"
-    "CREATE TABLE identity(provider TEXT NOT NULL, subject TEXT NOT NULL,"
+    "CREATE TABLE identity(id TEXT PRIMARY KEY, provider TEXT NOT NULL, subject TEXT NOT NULL,"
     " user TEXT NOT NULL REFERENCES user(id) ON DELETE CASCADE, name TEXT NOT NULL,"
-    " made_ms INTEGER NOT NULL, PRIMARY KEY(provider, subject)) STRICT, WITHOUT ROWID;"
+    " made_ms INTEGER NOT NULL, UNIQUE(provider, subject)) STRICT;"
     "CREATE INDEX identity_user ON identity(user);",
 };
 enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };

@@ -167,6 +167,10 @@ def check_people(ask):
     ask("POST", "/api/v1/reset", 403, {"code": "x", "password": PASSWORD})
     ask("PUT", "/api/v1/me/password", 403, {"current": "x", "password": PASSWORD})
     ask("POST", "/api/v1/me/keys", 403, {"name": "x", "scopes": ["read"]})
+    assert ask("GET", "/api/v1/auth/identities", 200).json["items"] == []
+    ask("DELETE", "/api/v1/auth/identities/nosuch", 404)
+    for step in ("start", "callback"):
+        ask("GET", f"/auth/nosuch/{step}", 404)
     ask("POST", "/api/v1/token", 403, person)
     ask("POST", "/api/v1/token", 403, {"refresh_token": "x"})
 

@@ -71,7 +71,7 @@ static int set_up(void **state)
                                          .base_path = "",
                                          .auth_mode = AUTH_NONE,
                                          .loops = 1};
-    const struct http_auth auth = {NULL, no_user, has_accounts};
+    const struct http_auth auth = {.ctx = NULL, .user = no_user, .has_accounts = has_accounts};
     if (http_start(&options, &auth, server->routes, &server->http, &why) != OK)
         fail_msg("%s", why.text);
     server->port = atoi(strrchr(http_url(server->http), ':') + 1);

@@ -41,7 +41,7 @@ static bool has_accounts(void *ctx)
 
 static struct http *accounts_server(struct http_options *options, struct accounts *accounts)
 {
-    struct http_auth auth = {accounts, find_user, has_accounts};
+    struct http_auth auth = {.ctx = accounts, .user = find_user, .has_accounts = has_accounts};
     options->auth_mode = AUTH_ACCOUNTS;
     return test_server_with(options, &auth);
 }
