@@ -107,7 +107,7 @@ function playbackJson(playback) {
   const waiting = process.env.MATINEE_FAKE_SLOW && Date.now() - playback.born < 2000
     ? { waiting: { for: 'plan', reason: 'Looking for the places where the film can be cut.' } } : {};
   return {
-    id, item: film.id, file: film.id, master: link('mse'), native: link('native'), cast: null, position: 0, paused: false, rate: 1,
+    id, item: film.id, file: film.id, master: link('mse'), native: link('native'), cast: `/hls/~${id}/master.m3u8`, position: 0, paused: false, rate: 1,
     duration: film.duration, tracks: [], pictures: [], chapters: [], markers: [], next: null, presentation_offset: OFFSET_SECONDS, ...waiting,
     expires: new Date(Date.now() + 36e5).toISOString(),
   };
@@ -180,7 +180,7 @@ function signIn(reply, username) {
 
 const routes = {
   'GET /api/v1/status': ({ reply }) => reply.json(200, {
-    version: '0-fake', setup_required: flags.auth === 'accounts' && accounts.size === 0, auth: flags.auth, sign_in: ['password'], registration: 'invite',
+    version: '0-fake', setup_required: flags.auth === 'accounts' && accounts.size === 0, auth: flags.auth, sign_in: ['password'], providers: [], registration: 'invite',
     features: {}, sandbox: [],
   }),
   'POST /api/v1/setup': ({ body, reply }) => {

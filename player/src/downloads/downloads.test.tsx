@@ -21,7 +21,7 @@ const refusal = (code: number, detail: string) =>
   new Response(JSON.stringify({ detail, status: code, title: '', type: 'about:blank' }), { status: code, headers: { 'Content-Type': 'application/problem+json' } });
 
 beforeEach(() => {
-  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], registration: 'closed', features: {}, sandbox: [] };
+  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], providers: [], registration: 'closed', features: {}, sandbox: [] };
   me.value = undefined;
   asked = [];
   items = [];
@@ -41,7 +41,7 @@ afterEach(() => {
 
 const open = () => render(<LocationProvider><Downloads /><Live /></LocationProvider>);
 const guest = () => {
-  status.value = { version: '1', setup_required: false, auth: 'accounts', sign_in: [], registration: 'closed', features: {}, sandbox: [] };
+  status.value = { version: '1', setup_required: false, auth: 'accounts', sign_in: [], providers: [], registration: 'closed', features: {}, sandbox: [] };
   me.value = { id: 'u2', username: 'bo', role: 'member' };
 };
 

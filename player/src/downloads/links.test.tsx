@@ -20,7 +20,7 @@ const refusal = (code: number, detail: string) =>
   new Response(JSON.stringify({ detail, field: 'url', status: code, title: '', type: 'about:blank' }), { status: code, headers: { 'Content-Type': 'application/problem+json' } });
 
 beforeEach(() => {
-  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], registration: 'closed', features: {}, sandbox: [] };
+  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], providers: [], registration: 'closed', features: {}, sandbox: [] };
   me.value = undefined;
   asked = [];
   items = [];
@@ -142,7 +142,7 @@ describe('recent links', () => {
   });
 
   test('are everybody’s own: those who are no admins open, watch and remove them', async () => {
-    status.value = { version: '1', setup_required: false, auth: 'accounts', sign_in: [], registration: 'closed', features: {}, sandbox: [] };
+    status.value = { version: '1', setup_required: false, auth: 'accounts', sign_in: [], providers: [], registration: 'closed', features: {}, sandbox: [] };
     me.value = { id: 'u2', username: 'bo', role: 'member' };
     items = [link('a')];
     open();

@@ -17,7 +17,7 @@ const page = (...items: unknown[]) => Response.json({ items, next: null });
 
 beforeEach(() => {
   vi.useFakeTimers();
-  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], registration: 'closed', features: {}, sandbox: [] };
+  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], providers: [], registration: 'closed', features: {}, sandbox: [] };
   leaving = new AbortController();
   answer = () => page();
   FakeStream.now = undefined;
@@ -101,7 +101,7 @@ describe('the list', () => {
   });
 
   test('asks again and again where there are no news', async () => {
-    status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], registration: 'closed', features: { events: false }, sandbox: [] };
+    status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], providers: [], registration: 'closed', features: { events: false }, sandbox: [] };
     watchDownloads(leaving.signal);
     await settle();
     expect(ids()).toEqual([]);

@@ -13,7 +13,7 @@ const film = (title: string, more: Partial<Title> = {}): Title => ({
 
 const answers: Partial<Record<string, unknown>> = {};
 beforeEach(() => {
-  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], registration: 'closed', features: { events: false }, sandbox: [] };
+  status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], providers: [], registration: 'closed', features: { events: false }, sandbox: [] };
   titles.value = undefined;
   delete answers['/api/v1/library'];
   answers['/api/v1/library/scan'] = { running: false, done: 0, total: 0, started: null, finished: null, folders: [] };
