@@ -378,7 +378,7 @@ static void comments_come_in_pages(void **state)
     char seen[400] = "";
     struct store_comment comment = {.user = "anna", .name = "Anna", .position_ms = -1}, found;
     for (int i = 1; i <= 5; i++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof text, "c%d", i);
         snprintf(comment.id, sizeof comment.id, "id%d", i);
         memcpy(comment.item, bed->alien, sizeof comment.item);
