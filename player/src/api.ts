@@ -8,6 +8,9 @@ import { at } from './base';
 type Schemas = components['schemas'];
 export type Status = Schemas['Status'];
 export type Me = Schemas['Me'];
+export type Role = Schemas['Role'];
+/** The shapes of the contract, for those who use call(). */
+export type Shape<Name extends keyof Schemas> = Schemas[Name];
 export type Title = Schemas['Title'];
 export type TitleFile = Schemas['TitleFile'];
 export type Scan = Schemas['Scan'];
@@ -59,9 +62,10 @@ export async function problemOf(response: Response): Promise<Problem> {
 }
 
 /** `torrent` goes out as it is, `body` as JSON. */
-interface Call { body?: unknown; torrent?: Blob; signal?: AbortSignal | undefined; keepalive?: boolean }
+export interface Call { body?: unknown; torrent?: Blob; signal?: AbortSignal | undefined; keepalive?: boolean }
 
-async function call<T>(method: string, path: string, { body, torrent, signal, keepalive = false }: Call = {}): Promise<T> {
+/** One call; lists of calls that only one page makes stand in its folder. */
+export async function call<T>(method: string, path: string, { body, torrent, signal, keepalive = false }: Call = {}): Promise<T> {
   const init: RequestInit = { method, keepalive, headers: { Accept: 'application/json' } };
   if (signal) init.signal = signal;
   if (body !== undefined) {
@@ -87,6 +91,12 @@ export const setUp = (body: Schemas['SetupWish']) =>
   call<unknown>('POST', '/setup', { body });
 export const signIn = (body: Schemas['Credentials']) =>
   call<unknown>('POST', '/session', { body });
+/** By an invitation, or without a code where registration is open; signs in. */
+export const register = (body: Schemas['SetupWish']) =>
+  call<unknown>('POST', '/register', { body });
+/** By a link of an administrator; signs in. */
+export const resetPassword = (body: Schemas['ResetWish']) =>
+  call<unknown>('POST', '/reset', { body });
 export const signOut = () => call<unknown>('DELETE', '/session');
 export const getMe = (signal?: AbortSignal) => call<Me>('GET', '/me', { signal });
 
@@ -98,6 +108,11 @@ export const getTitle = (id: string, signal?: AbortSignal) =>
   call<Title>('GET', `/titles/${encodeURIComponent(id)}`, { signal });
 export const getFile = (id: string, signal?: AbortSignal) =>
   call<FileDetails>('GET', `/files/${encodeURIComponent(id)}`, { signal });
+
+/** What was begun and can be gone on with. */
+export type Begun = Schemas['Begun']['items'][number];
+export const getBegun = (signal?: AbortSignal) => call<Schemas['Begun']>('GET', '/continue', { signal });
+export const hideBegun = (item: string) => call<unknown>('DELETE', `/continue/${encodeURIComponent(item)}`);
 
 export const startPlayback = (body: PlaybackWish, signal?: AbortSignal) =>
   call<Playback>('POST', '/playback', { body, signal });

@@ -12,6 +12,9 @@ import { Unreachable } from './pages/unreachable';
 import { phase } from './store';
 
 const Downloads = lazy(() => import('./downloads/downloads').then((module) => module.Downloads));
+const Invited = lazy(() => import('./pages/by-code').then((module) => module.Invited));
+const NewPassword = lazy(() => import('./pages/by-code').then((module) => module.NewPassword));
+const People = lazy(() => import('./people/people').then((module) => module.People));
 const Setup = lazy(() => import('./pages/setup').then((module) => module.Setup));
 const Settings = lazy(() => import('./pages/settings').then((module) => module.Settings));
 const Watch = lazy(() => import('./watch/watch').then((module) => module.Watch));
@@ -23,6 +26,9 @@ function Pages() {
       <Route path={at('/login')} component={Library} />
       <Route path={at('/setup')} component={Library} />
       <Route path={at('/downloads')} component={Downloads} />
+      <Route path={at('/people')} component={People} />
+      <Route path={at('/invite')} component={Invited} />
+      <Route path={at('/reset')} component={NewPassword} />
       <Route path={at('/settings')} component={Settings} />
       <Route path={at('/watch/:id')} component={Watch} />
       <Route default component={NotFound} />
@@ -30,11 +36,21 @@ function Pages() {
   );
 }
 
+function SignIn() {
+  return <Frame bare><Login /></Frame>;
+}
+
 function Shown() {
   switch (phase.value) {
     case 'loading': return null;
     case 'setup': return <Router><Route path={at('/setup')} component={Setup} /><Route default component={Setup} /></Router>;
-    case 'signed-out': return <Frame bare><Login /></Frame>;
+    case 'signed-out': return (
+      <Router>
+        <Route path={at('/invite')} component={Invited} />
+        <Route path={at('/reset')} component={NewPassword} />
+        <Route default component={SignIn} />
+      </Router>
+    );
     case 'unreachable': return <Frame bare><Unreachable /></Frame>;
     case 'ready': return <Pages />;
   }

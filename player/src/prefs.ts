@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What this browser remembers by itself: language, theme, volume, and where a film was left. Storage
-// may be full or forbidden; then things last as long as the page.
+// What this browser remembers by itself: language, theme, volume, tracks. Where a film was left is the
+// server's to know. Storage may be full or forbidden; then things last as long as the page.
 import { signal } from '@preact/signals';
 import { isLanguage, preferredLanguage, type Language } from './i18n';
 
@@ -82,20 +82,3 @@ export const saveNight = (on: boolean): void => write('night', on ? 'yes' : unde
 /** Codec answers, once per browser and screen. */
 export const savedProbe = (): string | undefined => read('probe');
 export const saveProbe = (text: string): void => write('probe', text);
-
-export interface Place { seconds: number; duration: number }
-
-/** Where this file was left; nothing when it was only begun or is nearly over. */
-export function placeOf(file: string): Place | undefined {
-  const [seconds, duration] = (read(`place.${file}`) ?? '').split('/').map(Number);
-  if (seconds === undefined || duration === undefined || !(seconds > 0) || !(duration > 0)) return undefined;
-  return { seconds, duration };
-}
-
-const BEGUN_SECONDS = 5;
-const WATCHED_SHARE = 0.92;
-
-export function savePlace(file: string, { seconds, duration }: Place): void {
-  const keep = seconds >= BEGUN_SECONDS && duration > 0 && seconds < duration * WATCHED_SHARE;
-  write(`place.${file}`, keep ? `${seconds.toFixed(1)}/${duration.toFixed(1)}` : undefined);
-}

@@ -12,11 +12,16 @@ export const status = signal<api.Status | undefined>(undefined);
 export const me = signal<api.Me | undefined>(undefined);
 export const titles = signal<api.Title[] | undefined>(undefined);
 export const libraryProblem = signal<api.Problem | undefined>(undefined);
+/** What was begun and can be gone on with, the latest first. */
+export const begun = signal<api.Begun[]>([]);
 export const scan = signal<api.Scan | undefined>(undefined);
 
 export const hasAccounts = computed(() => status.value?.auth === 'accounts');
 /** What changes the server is for admins; without accounts everyone is one. */
 export const isAdmin = computed(() => !hasAccounts.value || me.value?.role === 'admin');
+
+/** A child sees films alone: no downloads, no links. */
+export const isChild = computed(() => hasAccounts.value && me.value?.role === 'child');
 
 export async function load(): Promise<void> {
   try {
@@ -37,6 +42,20 @@ export async function signIn(username: string, password: string): Promise<void> 
   await load();
 }
 
+/** By an invitation, or without a code where registration is open. */
+export async function register(code: string, username: string, password: string): Promise<void> {
+  await api.register(code === '' ? { username, password } : { code, username, password });
+  forgetPerson();
+  await load();
+}
+
+/** By a link that an administrator made. */
+export async function resetPassword(code: string, password: string): Promise<void> {
+  await api.resetPassword({ code, password });
+  forgetPerson();
+  await load();
+}
+
 export async function setUp(code: string, username: string, password: string): Promise<void> {
   await api.setUp(code === '' ? { username, password } : { code, username, password });
   // Some servers sign the first account in at once; where this one did not, we do.
@@ -44,10 +63,16 @@ export async function setUp(code: string, username: string, password: string): P
   if (phase.peek() === 'signed-out') await signIn(username, password);
 }
 
+/** What was shown to one is nothing for the next. */
+function forgetPerson(): void {
+  titles.value = undefined;
+  begun.value = [];
+  me.value = undefined;
+}
+
 export async function signOut(): Promise<void> {
   await api.signOut().catch(() => undefined);
-  titles.value = undefined;
-  me.value = undefined;
+  forgetPerson();
   phase.value = 'signed-out';
 }
 
@@ -75,6 +100,17 @@ export async function loadLibrary(signal: AbortSignal): Promise<void> {
     else if (error instanceof api.Problem) libraryProblem.value = error;
     else throw error;
   }
+}
+
+export async function loadBegun(signal: AbortSignal): Promise<void> {
+  // Without it the list of films stands all the same.
+  const answer = await api.getBegun(signal).catch(() => undefined);
+  if (!signal.aborted && answer) begun.value = answer.items;
+}
+
+export async function hideBegun(item: string): Promise<void> {
+  await api.hideBegun(item);
+  begun.value = begun.peek().filter((each) => each.item.id !== item);
 }
 
 export async function loadScan(signal: AbortSignal): Promise<void> {

@@ -30,8 +30,6 @@ static void on_gone(void *ctx)
 static void reply(struct answer *answer, struct request *request)
 {
     char seconds[16];
-    json_t *body = answer->body;
-    answer->body = NULL;
     if (answer->cookie[0] != '\0')
         reply_header(request, "set-cookie", answer->cookie);
     if (answer->other_cookie[0] != '\0')
@@ -44,7 +42,9 @@ static void reply(struct answer *answer, struct request *request)
         reply_problem(request, answer->status, answer->kind, &answer->why);
     } else if (answer->location[0] != '\0') {
         reply_redirect(request, answer->status, answer->location);
-    } else if (body != NULL) {
+    } else if (answer->body != NULL) {
+        json_t *body = answer->body;
+        answer->body = NULL;
         reply_json(request, answer->status, body);
     } else if (answer->text.length > 0) {
         const struct reply_bytes_options options = {.content_type =

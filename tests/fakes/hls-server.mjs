@@ -32,6 +32,7 @@ const data = flags.data ?? '/nonexistent';
 const page = process.env.MATINEE_PLAYER ?? '';
 const films = new Map();
 const playbacks = new Map();
+const places = new Map(); // by file, in seconds
 const sessions = new Set();
 const accounts = new Map();
 let counter = 0;
@@ -102,12 +103,12 @@ const mediaJson = (film) => film.duration === null ? null : {
 };
 
 function playbackJson(playback) {
-  const { film, id } = playback;
+  const { film, id, position } = playback;
   const link = (client) => `/hls/${film.id}/master.m3u8?client=${client}&p=${id}`;
   const waiting = process.env.MATINEE_FAKE_SLOW && Date.now() - playback.born < 2000
     ? { waiting: { for: 'plan', reason: 'Looking for the places where the film can be cut.' } } : {};
   return {
-    id, item: film.id, file: film.id, master: link('mse'), native: link('native'), cast: `/hls/~${id}/master.m3u8`, position: 0, paused: false, rate: 1,
+    id, item: film.id, file: film.id, master: link('mse'), native: link('native'), cast: `/hls/~${id}/master.m3u8`, position, paused: false, rate: 1,
     duration: film.duration, tracks: [], pictures: [], chapters: [], markers: [], next: null, presentation_offset: OFFSET_SECONDS, ...waiting,
     expires: new Date(Date.now() + 36e5).toISOString(),
   };
@@ -216,12 +217,16 @@ const routes = {
     const film = films.get(body.file);
     if (!film) throw new Refusal(404, 'There is no such file.');
     if (film.state !== 'ready') throw new Refusal(422, film.reason);
-    const playback = { id: `p${++counter}`, film, born: Date.now() };
+    const playback = { id: `p${++counter}`, film, born: Date.now(), position: body.position ?? places.get(film.id) ?? 0 };
     playbacks.set(playback.id, playback);
     return reply.json(201, playbackJson(playback));
   },
   'GET /api/v1/playback/:id': ({ id, reply }) => reply.json(200, playbackJson(playbacks.get(id) ?? fail404())),
-  'PUT /api/v1/playback/:id': ({ id, reply }) => (playbacks.has(id) ? reply(204, '') : fail404()),
+  'PUT /api/v1/playback/:id': ({ id, body, reply }) => {
+    places.set((playbacks.get(id) ?? fail404()).film.id, body.position);
+    return reply(204, '');
+  },
+  'GET /api/v1/continue': ({ reply }) => reply.json(200, { items: [], next: null }),
   'DELETE /api/v1/playback/:id': ({ id, reply }) => (playbacks.delete(id) ? reply(204, '') : fail404()),
   ...downloads.routes,
   ...fakeLinks({ Refusal, film: anyFilm }),

@@ -350,7 +350,7 @@ def test_a_kill_loses_five_seconds_at_most(folder):
             for thread in threads:
                 thread.start()
             is_long = round_ % 20 == 4
-            time.sleep(9 if is_long else 0.2 + 0.013 * (round_ % 50))
+            time.sleep(7.5 + 1.5 * SLOW if is_long else 0.2 + 0.013 * (round_ % 50))
             killed = time.monotonic()
             server.stop(kill=True)
             stop.set()

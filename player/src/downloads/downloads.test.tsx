@@ -109,7 +109,7 @@ describe('a download', () => {
     fireEvent.click(within(screen.getByRole('dialog', { name: 'Remove this download?' })).getByRole('button', { name: 'Remove' }));
     expect(await screen.findByText('No downloads yet')).toBeTruthy();
     expect(asked).toMatchObject([{ method: 'DELETE', path: '/api/v1/downloads/a' }]);
-    expect(document.activeElement?.id).toBe('main');
+    await vi.waitFor(() => expect(document.activeElement?.id).toBe('main'));
   });
 
   test('that failed says why, and cannot be played or paused', async () => {

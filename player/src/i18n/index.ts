@@ -79,6 +79,12 @@ export function shortDuration(seconds: number): string {
     : t('duration.hours', { hours: Math.floor(minutes / 60), minutes: minutes % 60 });
 }
 
+/** "2026-11-30T09:15:00Z" -> "30 Nov 2026", here. */
+export function day(iso: string): string {
+  const date = new Date(iso);
+  return Number.isNaN(date.getTime()) ? iso : new Intl.DateTimeFormat(current.value.language, { dateStyle: 'medium' }).format(date);
+}
+
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
 
 /** 2100000 -> "2.1 MB"; `perSecond` -> "2.1 MB/s". */

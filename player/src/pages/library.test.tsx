@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import { cleanup, fireEvent, render, screen } from '@testing-library/preact';
+import { cleanup, fireEvent, render, screen, within } from '@testing-library/preact';
 import { LocationProvider } from 'preact-iso';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Library, matches } from './library';
-import { loadScan, status, titles } from '../store';
+import { begun, loadScan, status, titles } from '../store';
 import type { Title } from '../api';
 
 const film = (title: string, more: Partial<Title> = {}): Title => ({
@@ -15,6 +15,9 @@ const answers: Partial<Record<string, unknown>> = {};
 beforeEach(() => {
   status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], providers: [], registration: 'closed', features: { events: false }, sandbox: [] };
   titles.value = undefined;
+  begun.value = [];
+  delete answers['/api/v1/continue'];
+  answers['/api/v1/continue/t-Playtime'] = {};
   delete answers['/api/v1/library'];
   answers['/api/v1/library/scan'] = { running: false, done: 0, total: 0, started: null, finished: null, folders: [] };
   vi.stubGlobal('fetch', vi.fn((url: string) => {
@@ -40,6 +43,30 @@ describe('the list', () => {
     expect(screen.getByText('1967 · 1 h 24 min')).toBeTruthy();
     expect(screen.getByText('This is not a video file.')).toBeTruthy();
     expect(screen.queryByRole('link', { name: /holiday/ })).toBeNull();
+  });
+
+  test('shows how far one got, and goes on with the version that was begun', async () => {
+    const files = ['short', 'long'].map((name) => ({ id: `f-${name}`, name: `${name}.mkv`, duration: 5040, state: 'ready' as const }));
+    answers['/api/v1/library'] = {
+      items: [
+        film('Playtime', { files, progress: { position: 1440, duration: 5040, file: 'f-long', at: '2026-11-01T00:00:00Z' } }),
+        film('Trafic', { watched: true }),
+      ],
+      next: null,
+    };
+    answers['/api/v1/continue'] = {
+      items: [{ item: { id: 't-Playtime', kind: 'film', title: 'Playtime', year: 1967, poster: null, here: true }, file: 'f-long', position: 1440, duration: 5040, at: '2026-11-01T00:00:00Z' }],
+      next: null,
+    };
+    open();
+    const row = within(await screen.findByRole('region', { name: 'Go on watching' }));
+    expect(row.getByRole('link').getAttribute('href')).toBe('/watch/f-long');
+    expect(row.getAllByText('1 hour left').length).toBeGreaterThan(0);
+    const covers = await screen.findAllByRole('link', { name: /Playtime/ });
+    expect(covers.map((each) => each.getAttribute('href'))).toEqual(['/watch/f-long', '/watch/f-long']);
+    expect(screen.getByText('Watched')).toBeTruthy();
+    fireEvent.click(row.getByRole('button', { name: 'Take off this list: Playtime' }));
+    await vi.waitFor(() => expect(screen.queryByRole('region', { name: 'Go on watching' })).toBeNull());
   });
 
   test('says when there is nothing yet', async () => {

@@ -6,6 +6,7 @@ import { useLocation } from 'preact-iso';
 import type { Title } from '../api';
 import { at } from '../base';
 import { t } from '../i18n';
+import { BegunRow } from '../parts/begun-row';
 import { Frame, usePageTitle } from '../parts/frame';
 import { Icon } from '../parts/icon';
 import { TitleCard } from '../parts/title-card';
@@ -124,6 +125,7 @@ export function Library() {
         <h1>{t('library.title')}{count !== undefined && count > 0 && <span class="count">{count}</span>}</h1>
         <ScanState />
       </div>
+      {q === '' && <BegunRow />}
       <Films query={q} />
     </Frame>
   );

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a person can choose for this browser, and what this connection withholds and why.
+import { lazy } from 'preact-iso';
 import { LANGUAGES, isLanguage, language, speak, t } from '../i18n';
 import { Frame, usePageTitle } from '../parts/frame';
 import { saveLanguage, setSingleKeys, setTheme, singleKeys, theme } from '../prefs';
-import { status } from '../store';
+import { hasAccounts, status } from '../store';
+
+const Account = lazy(() => import('../account/account').then((module) => module.Account));
 
 function Choice({ legend, name, options, value, onChoose }: {
   legend: string; name: string; options: [value: string, label: string][]; value: string; onChoose: (value: string) => void;
@@ -48,6 +51,7 @@ export function Settings() {
             <p class="hint">{t('settings.singleKeysHint')}</p>
           </fieldset>
         </section>
+        {hasAccounts.value && <Account />}
         {!window.isSecureContext && (
           <section class="panel">
             <h2>{t('settings.plainTitle')}</h2>

@@ -6,7 +6,7 @@ import { useEffect } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { at } from '../base';
 import { t, type Key } from '../i18n';
-import { hasAccounts, me, signOut } from '../store';
+import { hasAccounts, isAdmin, isChild, me, signOut } from '../store';
 import { Brand } from './brand';
 import { Icon, type IconName } from './icon';
 
@@ -48,7 +48,8 @@ export function Frame({ bare = false, tools, children }: {
         <a class="home" href={at('/')} aria-label={t('home')}><Brand /></a>
         <div class="tools">{tools}</div>
         <nav aria-label={t('nav')}>
-          <PageLink path="/downloads" icon="download" name="downloads.title" />
+          {!isChild.value && <PageLink path="/downloads" icon="download" name="downloads.title" />}
+          {hasAccounts.value && isAdmin.value && <PageLink path="/people" icon="people" name="people.title" />}
           <PageLink path="/settings" icon="settings" name="settings.title" />
           <Account />
         </nav>

@@ -3,25 +3,19 @@
 // far one got. A title with several files plays the first that can be played and lists the others.
 import type { Title, TitleFile } from '../api';
 import { at } from '../base';
-import { shortDuration, spokenTime, t, type Key } from '../i18n';
-import { placeOf } from '../prefs';
+import { shortDuration, t, type Key } from '../i18n';
 import { Icon } from './icon';
 import { Poster } from './poster';
+import { Share } from './share';
 
 const WORDS: Partial<Record<Title['state'], Key>> = { waiting: 'state.waiting', offline: 'state.offline' };
 
 const canPlay = (file: TitleFile): boolean => file.state === 'ready';
 
-function Progress({ file }: { file: TitleFile }) {
-  const place = placeOf(file.id);
-  if (!place) return null;
-  const share = Math.round((place.seconds / place.duration) * 100);
-  return (
-    <span class="watched">
-      <span style={{ '--share': `${share}%` }} />
-      <span class="unseen">{t('card.left', { time: spokenTime(place.duration - place.seconds, true) })}</span>
-    </span>
-  );
+/** Where the server says that one was. */
+function Progress({ title }: { title: Title }) {
+  const { progress } = title;
+  return progress && progress.duration ? <Share seconds={progress.position} duration={progress.duration} /> : null;
 }
 
 function Facts({ title, file }: { title: Title; file: TitleFile | undefined }) {
@@ -33,7 +27,8 @@ function Facts({ title, file }: { title: Title; file: TitleFile | undefined }) {
 
 export function TitleCard({ title }: { title: Title }) {
   const { files } = title;
-  const file = files.find(canPlay) ?? files[0];
+  const left = files.find(({ id, state: each }) => id === title.progress?.file && each === 'ready'); // gone on with, if begun
+  const file = left ?? files.find(canPlay) ?? files[0];
   const state = WORDS[title.state];
   const poster = <Poster title={title.title} year={title.year ?? undefined} />;
   const others = files.filter((each) => each !== file && canPlay(each));
@@ -42,13 +37,14 @@ export function TitleCard({ title }: { title: Title }) {
       {file && canPlay(file)
         ? (
           <a class="cover" href={at(`/watch/${encodeURIComponent(file.id)}`)}>
-            <span class="unseen">{t('play')} </span>{poster}<span class="cover-play"><Icon name="play" /></span><Progress file={file} />
+            <span class="unseen">{t('play')} </span>{poster}<span class="cover-play"><Icon name="play" /></span><Progress title={title} />
           </a>
         )
         : <div class="cover idle">{poster}</div>}
       <h2>{title.title}</h2>
       <Facts title={title} file={file} />
       {state && <p class="chip">{t(state)}</p>}
+      {title.watched === true && !title.progress && <p class="chip">{t('card.watched')}</p>}
       {others.length > 0 && (
         <details>
           <summary>{t('card.versions', { count: others.length })}</summary>

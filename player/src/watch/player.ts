@@ -5,7 +5,7 @@
 // position; everything ends with the AbortSignal.
 import { batch, signal, type ReadonlySignal } from '@preact/signals';
 import * as api from '../api';
-import { placeOf, savedNight, savedVolume, saveNight, savePlace, saveVolume } from '../prefs';
+import { savedNight, savedVolume, saveNight, saveVolume } from '../prefs';
 import { announce } from '../parts/live';
 import { t } from '../i18n';
 import { capabilities } from './capabilities';
@@ -66,15 +66,13 @@ export class Player {
     video.addEventListener('timeupdate', () => this.#arrive(false), { signal: ends });
     video.addEventListener('playing', () => this.#arrive(true), { signal: ends });
     guard(() => this.#watched(), (attempt) => this.#engine?.nudge(attempt), () => this.#failed(STUCK), ends);
-    const reported = report(video, () => this.#playback?.id, (seconds, duration) => savePlace(file, { seconds, duration }), ends);
+    const reported = report(video, () => this.#playback?.id, ends);
     ends.addEventListener('abort', () => this.#close(reported()), { once: true });
   }
 
-  /** `at`: a position from the address; without it, where this browser or the server left off. */
+  /** `at`: a position from the address; without it, where the server says that one was. */
   async open(at: number | undefined): Promise<void> {
-    const place = at === undefined ? placeOf(this.file)?.seconds : undefined;
-    this.resumedAt.value = place;
-    await this.#start(at ?? place ?? 0, at === undefined);
+    await this.#start(at);
   }
 
   play(): void {
@@ -152,7 +150,7 @@ export class Player {
     if (this.#ends.aborted) return;
     this.#renewedAt = performance.now();
     this.failure.value = undefined;
-    await this.#start(this.position(), false);
+    await this.#start(this.position());
   }
 
   /** `playing` elsewhere: someone sought while the film was still being opened. */
@@ -165,10 +163,11 @@ export class Player {
     if (!there) this.video.currentTime = heading;
   }
 
-  async #start(position: number, mayResume: boolean): Promise<void> {
-    this.heading.value = position;
+  /** Without a position it begins where it was left. */
+  async #start(position: number | undefined): Promise<void> {
+    this.heading.value = position ?? 0;
     try {
-      const wish = { file: this.file, position, capabilities: await capabilities() };
+      const wish = { file: this.file, ...(position === undefined ? {} : { position }), capabilities: await capabilities() };
       const playback = await opened(wish, this.#ends, (words) => { this.preparing.value = words; });
       this.#playback = playback;
       this.limited.value = playback.limited;
@@ -176,9 +175,9 @@ export class Player {
       this.pictures.follow(playback);
       const picture = playback.tracks.find(({ kind, cover }) => kind === 'video' && !cover);
       this.noCopy.value = picture?.copy?.reason ?? picture?.delivery?.reason;
-      const startAt = mayResume && position === 0 ? playback.position : position;
+      const startAt = position ?? playback.position;
       this.heading.value = startAt;
-      if (startAt > 0 && mayResume) this.resumedAt.value = startAt;
+      this.resumedAt.value = position === undefined && startAt > 0 ? startAt : undefined;
       this.#engine ??= await chooseEngine(this.video, {
         changed: (state) => this.#changed(state),
         trouble: (trouble) => { this.trouble.value = trouble; },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tells the server and this browser where the film stands: every ten seconds of play, on pause, after
+// Tells the server where the film stands: every ten seconds of play, on pause, after
 // a seek, and on leaving, by a request that outlives the page.
 // Ends: by the AbortSignal, with a last report; what is answered is when the one under way is done.
 import { reportPlayback } from '../api';
@@ -9,13 +9,11 @@ const EVERY_MS = 10_000;
 export function report(
   video: HTMLVideoElement,
   playback: () => string | undefined,
-  keep: (seconds: number, duration: number) => void,
   ends: AbortSignal,
 ): () => Promise<unknown> {
   let underWay: Promise<unknown> = Promise.resolve();
   const tell = (keepalive: boolean) => {
     if (video.readyState === 0 || !Number.isFinite(video.duration)) return;
-    keep(video.currentTime, video.duration);
     const id = playback();
     if (id === undefined) return;
     const body = { position: video.currentTime, paused: video.paused, rate: video.playbackRate };

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One's own account, in the settings: password, where one is signed in, other ways to sign in, keys for
+// programs, and all that is kept of one.
+import { call, type Shape } from '../api';
+import { at } from '../base';
+import { day, t } from '../i18n';
+import { Icon } from '../parts/icon';
+import { announce } from '../parts/live';
+import { useAction, useList, type List } from '../parts/use-action';
+import { me, status } from '../store';
+import { deviceOf } from './device';
+import { Keys } from './keys';
+import { Password } from './password';
+import '../styles/account.css';
+
+type Session = Shape<'Session'>;
+type Identity = Shape<'Identities'>['items'][number];
+
+function SessionRow({ session, list }: { session: Session; list: List<Session> }) {
+  const { busy, problem, run } = useAction();
+  const name = session.program ? t('account.program') : deviceOf(session.agent) || t('account.someDevice');
+  const end = async () => {
+    if (!await run(() => call('DELETE', `/me/sessions/${encodeURIComponent(session.id)}`))) return;
+    announce(t('account.ended', { name }));
+    await list.reload();
+  };
+  return (
+    <li>
+      <div>
+        <h3>{name}</h3>
+        <p class="facts">{session.current ? t('account.thisOne') : t('account.seen', { day: day(session.seen), address: session.address })}</p>
+        {problem && <p class="error" role="alert">{problem}</p>}
+      </div>
+      {!session.current && (
+        <button type="button" class="quiet" aria-disabled={busy} onClick={() => void end()}>
+          <Icon name="out" />{t('account.signOut')}<span class="unseen"> {name}</span>
+        </button>
+      )}
+    </li>
+  );
+}
+
+function Sessions() {
+  const list = useList((signal) => call<Shape<'Sessions'>>('GET', '/me/sessions', { signal }));
+  return (
+    <section class="panel" aria-labelledby="sessions">
+      <h2 id="sessions">{t('account.sessions')}</h2>
+      {list.problem && <p class="error" role="alert">{list.problem}</p>}
+      <ul class="rows" aria-busy={list.items === undefined}>{list.items?.map((each) => <SessionRow key={each.id} session={each} list={list} />)}</ul>
+    </section>
+  );
+}
+
+function IdentityRow({ identity, title, list }: { identity: Identity; title: string; list: List<Identity> }) {
+  const { busy, problem, run } = useAction();
+  const remove = async () => {
+    if (await run(() => call('DELETE', `/auth/identities/${encodeURIComponent(identity.id)}`))) await list.reload();
+  };
+  return (
+    <li>
+      <div>
+        <h3>{title}</h3>
+        <p class="facts">{identity.name}</p>
+        {problem && <p class="error" role="alert">{problem}</p>}
+      </div>
+      <button type="button" class="quiet" aria-disabled={busy} onClick={() => void remove()}>
+        <Icon name="remove" />{t('account.unlink')}<span class="unseen"> {title}</span>
+      </button>
+    </li>
+  );
+}
+
+function Identities() {
+  const list = useList((signal) => call<Shape<'Identities'>>('GET', '/auth/identities', { signal }));
+  const providers = status.value?.providers ?? [];
+  if (providers.length === 0 && (list.items ?? []).length === 0) return null;
+  const titleOf = (provider: string) => providers.find(({ name }) => name === provider)?.title ?? provider;
+  const open = providers.filter(({ name }) => !list.items?.some(({ provider }) => provider === name));
+  return (
+    <section class="panel" aria-labelledby="identities">
+      <h2 id="identities">{t('account.identities')}</h2>
+      {list.problem && <p class="error" role="alert">{list.problem}</p>}
+      <ul class="rows">{list.items?.map((each) => <IdentityRow key={each.id} identity={each} title={titleOf(each.provider)} list={list} />)}</ul>
+      {open.length > 0 && (
+        <ul class="others">
+          {open.map(({ name, title }) => (
+            <li key={name}>
+              <a class="button" href={at(`/auth/${encodeURIComponent(name)}/start?link=true`)} target="_self">{t('account.link', { name: title })}</a>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+export function Account() {
+  const person = me.value;
+  if (!person) return null;
+  return (
+    <>
+      <h2 class="part">{t('account.title', { name: person.username, role: t(`role.${person.role}`) })}</h2>
+      <Password />
+      <Sessions />
+      <Identities />
+      <Keys />
+      <section class="panel" aria-labelledby="export">
+        <h2 id="export">{t('account.export')}</h2>
+        <p>{t('account.exportText')}</p>
+        <p><a class="button" href={at('/api/v1/me/export')} download={`matinee-${person.username}.json`} target="_self"><Icon name="download" />{t('account.exportGet')}</a></p>
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Keys by which programs use the API: made with what they may, told once, ended here.
+import { useState } from 'preact/hooks';
+import { call, type Shape } from '../api';
+import { day, t } from '../i18n';
+import { Field } from '../parts/field';
+import { Icon } from '../parts/icon';
+import { Secret } from '../parts/secret';
+import { useAction, useList, type List } from '../parts/use-action';
+import { isAdmin, isChild } from '../store';
+
+type Key = Shape<'Key'>;
+type Scope = Shape<'Scope'>;
+
+/** What one's role lets one hand on. */
+function scopesOf(): Scope[] {
+  if (isChild.value) return ['read', 'play'];
+  return isAdmin.value ? ['read', 'play', 'request', 'download', 'metrics', 'admin'] : ['read', 'play', 'request', 'download'];
+}
+
+function KeyRow({ held, list }: { held: Key; list: List<Key> }) {
+  const { busy, problem, run } = useAction();
+  const end = async () => {
+    if (await run(() => call('DELETE', `/me/keys/${encodeURIComponent(held.id)}`))) await list.reload();
+  };
+  return (
+    <li>
+      <div>
+        <h3>{held.name}</h3>
+        <p class="facts">{held.scopes.map((scope) => t(`scope.${scope}`)).join(', ')} · {held.seen ? t('keys.seen', { day: day(held.seen) }) : t('keys.unseen')}</p>
+        {problem && <p class="error" role="alert">{problem}</p>}
+      </div>
+      <button type="button" class="quiet" aria-disabled={busy} onClick={() => void end()}>
+        <Icon name="remove" />{t('keys.end')}<span class="unseen"> {held.name}</span>
+      </button>
+    </li>
+  );
+}
+
+function Make({ onMade }: { onMade: (key: string) => void }) {
+  const [name, setName] = useState('');
+  const [scopes, setScopes] = useState<Scope[]>(['read', 'play']);
+  const { busy, problem, errorOf, run } = useAction(['name']);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    await run(async () => {
+      const { key } = await call<Shape<'NewKey'>>('POST', '/me/keys', { body: { name: name.trim(), scopes } });
+      setName('');
+      onMade(key);
+    });
+  };
+  return (
+    <form class="fields" onSubmit={(event) => void submit(event)}>
+      {problem && <p class="banner" role="alert">{problem}</p>}
+      <Field label={t('keys.name')} name="name" value={name} onValue={setName} hint={t('keys.nameHint')} error={errorOf('name')} />
+      <fieldset class="choice">
+        <legend>{t('keys.may')}</legend>
+        {scopesOf().map((scope) => (
+          <label key={scope}>
+            <input
+              type="checkbox" name="scopes" checked={scopes.includes(scope)}
+              onChange={(event) => setScopes(event.currentTarget.checked ? [...scopes, scope] : scopes.filter((each) => each !== scope))}
+            />
+            {t(`scope.${scope}`)}
+          </label>
+        ))}
+      </fieldset>
+      <div class="do"><button disabled={busy || scopes.length === 0}>{t('keys.make')}</button></div>
+    </form>
+  );
+}
+
+export function Keys() {
+  const list = useList((signal) => call<Shape<'Keys'>>('GET', '/me/keys', { signal }));
+  const [made, setMade] = useState<string>();
+  return (
+    <section class="panel" aria-labelledby="keys">
+      <h2 id="keys">{t('keys.title')}</h2>
+      {list.problem && <p class="error" role="alert">{list.problem}</p>}
+      {list.items && list.items.length > 0 && <ul class="rows">{list.items.map((each) => <KeyRow key={each.id} held={each} list={list} />)}</ul>}
+      {made !== undefined && <Secret label={t('keys.made')} text={made} hint={t('keys.madeHint')} />}
+      <details>
+        <summary>{t('keys.new')}</summary>
+        <Make onMade={(key) => { setMade(key); void list.reload(); }} />
+      </details>
+    </section>
+  );
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The pages that a link of an administrator opens: /invite#CODE makes an account, /reset#CODE sets a
+// password. The code stands behind the #, so that it comes into no log of a server or proxy.
+import { useState } from 'preact/hooks';
+import { useLocation } from 'preact-iso';
+import { at } from '../base';
+import { t, type Key } from '../i18n';
+import { Field } from '../parts/field';
+import { Frame, usePageTitle } from '../parts/frame';
+import { useAction } from '../parts/use-action';
+import { register, resetPassword, status } from '../store';
+
+const codeOf = () => location.hash.slice(1);
+
+/** A link that was cut short on its way to whom it is for. */
+function Cut({ title }: { title: Key }) {
+  return (
+    <Frame bare>
+      <h1>{t(title)}</h1>
+      <p class="banner" role="alert">{t('code.cut')}</p>
+      <a class="button" href={at('/')}>{t('login.title')}</a>
+    </Frame>
+  );
+}
+
+export function Invited() {
+  usePageTitle(t('invite.title'));
+  const { route } = useLocation();
+  const [code] = useState(codeOf);
+  const [username, setUsername] = useState('');
+  const [password, setPassword] = useState('');
+  const { busy, problem, errorOf, run } = useAction(['username', 'password']);
+  if (code === '' && status.value?.registration !== 'open') return <Cut title="invite.title" />;
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (await run(() => register(code, username.trim(), password))) route(at('/'), true);
+  };
+  return (
+    <Frame bare>
+      <h1>{t(code === '' ? 'login.register' : 'invite.title')}</h1>
+      <p class="lead">{t('invite.lead')}</p>
+      <form onSubmit={(event) => void submit(event)}>
+        {problem && <p class="banner" role="alert">{problem}</p>}
+        <Field label={t('login.username')} name="username" value={username} onValue={setUsername} autocomplete="username" error={errorOf('username')} />
+        <Field label={t('login.password')} name="password" value={password} onValue={setPassword} secret autocomplete="new-password" hint={t('setup.passwordHint')} error={errorOf('password')} />
+        <button class="primary" disabled={busy}>{t(busy ? 'setup.busy' : 'setup.submit')}</button>
+      </form>
+    </Frame>
+  );
+}
+
+export function NewPassword() {
+  usePageTitle(t('reset.title'));
+  const { route } = useLocation();
+  const [code] = useState(codeOf);
+  const [password, setPassword] = useState('');
+  const { busy, problem, errorOf, run } = useAction(['password']);
+  if (code === '') return <Cut title="reset.title" />;
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (await run(() => resetPassword(code, password))) route(at('/'), true);
+  };
+  return (
+    <Frame bare>
+      <h1>{t('reset.title')}</h1>
+      <p class="lead">{t('reset.lead')}</p>
+      <form onSubmit={(event) => void submit(event)}>
+        {problem && <p class="banner" role="alert">{problem}</p>}
+        <Field label={t('account.newPassword')} name="password" value={password} onValue={setPassword} secret autocomplete="new-password" hint={t('setup.passwordHint')} error={errorOf('password')} />
+        <button class="primary" disabled={busy}>{t('reset.submit')}</button>
+      </form>
+    </Frame>
+  );
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Links by which others make accounts of their own, and those that are still open.
+import { useState } from 'preact/hooks';
+import { call, type Shape } from '../api';
+import { day, t } from '../i18n';
+import { Icon } from '../parts/icon';
+import { Secret } from '../parts/secret';
+import { useAction, useList, type List } from '../parts/use-action';
+import { BoundsFields, boundsOf, boundsWords, MEMBER, wishOf } from './bounds';
+import { linkHint, linkTo } from './person';
+
+type Invite = Shape<'Invite'>;
+
+function Row({ invite, list }: { invite: Invite; list: List<Invite> }) {
+  const { busy, problem, run } = useAction();
+  const takeBack = async () => {
+    if (await run(() => call('DELETE', `/invites/${encodeURIComponent(invite.id)}`))) await list.reload();
+  };
+  return (
+    <li>
+      <div>
+        <h3>{boundsWords(boundsOf(invite))}</h3>
+        <p class="facts">{t('invites.until', { day: day(invite.expires) })}</p>
+        {problem && <p class="error" role="alert">{problem}</p>}
+      </div>
+      <button type="button" class="quiet" aria-disabled={busy} onClick={() => void takeBack()}><Icon name="remove" />{t('invites.takeBack')}</button>
+    </li>
+  );
+}
+
+export function Invitations() {
+  const list = useList((signal) => call<Shape<'Invites'>>('GET', '/invites', { signal }));
+  const [bounds, setBounds] = useState(MEMBER);
+  const [made, setMade] = useState<Shape<'NewInvite'>>();
+  const { busy, problem, run } = useAction();
+  const invite = async (event: Event) => {
+    event.preventDefault();
+    await run(async () => setMade(await call<Shape<'NewInvite'>>('POST', '/invites', { body: wishOf(bounds) })));
+    await list.reload();
+  };
+  return (
+    <section class="panel" aria-labelledby="invites">
+      <h2 id="invites">{t('invites.title')}</h2>
+      <p>{t('invites.lead')}</p>
+      <form class="fields" onSubmit={(event) => void invite(event)}>
+        {problem && <p class="banner" role="alert">{problem}</p>}
+        <BoundsFields bounds={bounds} onChange={setBounds} />
+        <div class="do"><button class="primary" disabled={busy}>{t('invites.make')}</button></div>
+      </form>
+      {made && <Secret key={made.id} label={t('invites.link')} text={linkTo('/invite', made.code)} hint={linkHint(t('invites.hint', { day: day(made.expires) }))} />}
+      {list.problem && <p class="error" role="alert">{list.problem}</p>}
+      {list.items && list.items.length > 0 && <ul class="rows">{list.items.map((each) => <Row key={each.id} invite={each} list={list} />)}</ul>}
+    </section>
+  );
+}
