@@ -114,6 +114,12 @@ export type Begun = Schemas['Begun']['items'][number];
 export const getBegun = (signal?: AbortSignal) => call<Schemas['Begun']>('GET', '/continue', { signal });
 export const hideBegun = (item: string) => call<unknown>('DELETE', `/continue/${encodeURIComponent(item)}`);
 
+export type ItemSummary = Schemas['ItemSummary'];
+export type Later = Schemas['Watchlist']['items'][number];
+export const getLater = (signal?: AbortSignal) => call<Schemas['Watchlist']>('GET', '/watchlist', { signal });
+export const setLater = (item: string, wanted: boolean) =>
+  call<unknown>(wanted ? 'PUT' : 'DELETE', `/watchlist/${encodeURIComponent(item)}`);
+
 export const startPlayback = (body: PlaybackWish, signal?: AbortSignal) =>
   call<Playback>('POST', '/playback', { body, signal });
 export const getPlayback = (id: string, signal?: AbortSignal) =>

@@ -18,6 +18,7 @@ const People = lazy(() => import('./people/people').then((module) => module.Peop
 const Setup = lazy(() => import('./pages/setup').then((module) => module.Setup));
 const Settings = lazy(() => import('./pages/settings').then((module) => module.Settings));
 const Watch = lazy(() => import('./watch/watch').then((module) => module.Watch));
+const Yours = lazy(() => import('./yours/yours').then((module) => module.Yours));
 
 function Pages() {
   return (
@@ -30,6 +31,7 @@ function Pages() {
       <Route path={at('/invite')} component={Invited} />
       <Route path={at('/reset')} component={NewPassword} />
       <Route path={at('/settings')} component={Settings} />
+      <Route path={at('/yours')} component={Yours} />
       <Route path={at('/watch/:id')} component={Watch} />
       <Route default component={NotFound} />
     </Router>

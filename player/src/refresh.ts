@@ -3,7 +3,7 @@
 // window gets the focus; without news, every two seconds while a scan runs.
 // Ends: by the AbortSignal. The event stream is closed while the tab is hidden.
 import { listen, type News } from './api';
-import { loadBegun, loadLibrary, loadScan, scan, scanIs, status } from './store';
+import { loadBegun, loadLater, loadLibrary, loadScan, scan, scanIs, status } from './store';
 
 const SCAN_POLL_MS = 2000;
 const SETTLE_MS = 400; // news come in bursts: one reload for all of them
@@ -31,7 +31,7 @@ export function watchLibrary(signal: AbortSignal): void {
   let timer = 0;
   const reload = async (): Promise<void> => {
     clearTimeout(timer);
-    await Promise.all([loadScan(signal), loadBegun(signal), loadLibrary(signal)]);
+    await Promise.all([loadScan(signal), loadBegun(signal), loadLater(signal), loadLibrary(signal)]);
     if (!signal.aborted && !hasEvents() && scan.peek()?.running) later(SCAN_POLL_MS);
   };
   const later = (ms: number) => {

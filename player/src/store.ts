@@ -14,6 +14,8 @@ export const titles = signal<api.Title[] | undefined>(undefined);
 export const libraryProblem = signal<api.Problem | undefined>(undefined);
 /** What was begun and can be gone on with, the latest first. */
 export const begun = signal<api.Begun[]>([]);
+/** What one wants to watch some time, the latest first. */
+export const later = signal<api.Later[]>([]);
 export const scan = signal<api.Scan | undefined>(undefined);
 
 export const hasAccounts = computed(() => status.value?.auth === 'accounts');
@@ -67,6 +69,7 @@ export async function setUp(code: string, username: string, password: string): P
 function forgetPerson(): void {
   titles.value = undefined;
   begun.value = [];
+  later.value = [];
   me.value = undefined;
 }
 
@@ -108,6 +111,17 @@ export async function loadBegun(signal: AbortSignal): Promise<void> {
   if (!signal.aborted && answer) begun.value = answer.items;
 }
 
+export async function loadLater(signal: AbortSignal): Promise<void> {
+  const answer = await api.getLater(signal).catch(() => undefined);
+  if (!signal.aborted && answer) later.value = answer.items;
+}
+
+export async function setLater(item: api.ItemSummary, wanted: boolean): Promise<void> {
+  await api.setLater(item.id, wanted);
+  const others = later.peek().filter((each) => each.item.id !== item.id);
+  later.value = wanted ? [{ item, added: new Date().toISOString() }, ...others] : others;
+}
+
 export async function hideBegun(item: string): Promise<void> {
   await api.hideBegun(item);
   begun.value = begun.peek().filter((each) => each.item.id !== item);
@@ -131,7 +145,7 @@ export function titleOfFile(file: string): api.Title | undefined {
   return titles.value?.find((title) => title.files.some((each) => each.id === file));
 }
 
-type List = '/' | '/downloads';
+type List = '/' | '/downloads' | '/yours';
 let shownList: List | undefined;
 /** The list that was last shown in this tab: going back leads to it. */
 export const lastList = (): List | undefined => shownList;

@@ -40,6 +40,7 @@ describe('the pages', () => {
   const pages = {
     library: ['/', (page) => page.locator('.title-card').first().waitFor()],
     downloads: ['/downloads', (page) => page.getByRole('heading', { name: /No downloads yet|Noch keine Downloads/ }).waitFor()],
+    yours: ['/yours', (page) => page.getByRole('heading', { name: /What you watched|Gesehen/ }).waitFor()],
     settings: ['/settings', (page) => page.getByRole('heading', { name: /Settings|Einstellungen/ }).waitFor()],
     'not found': ['/nowhere', (page) => page.getByRole('heading', { name: /Nothing here|Hier ist nichts/ }).waitFor()],
     player: ['/watch/', async (page) => {

@@ -7,7 +7,7 @@ import { day, t } from '../i18n';
 import { Icon } from '../parts/icon';
 import { announce } from '../parts/live';
 import { useAction, useList, type List } from '../parts/use-action';
-import { me, status } from '../store';
+import { me, signOut, status } from '../store';
 import { deviceOf } from './device';
 import { Keys } from './keys';
 import { Password } from './password';
@@ -99,7 +99,10 @@ export function Account() {
   if (!person) return null;
   return (
     <>
-      <h2 class="part">{t('account.title', { name: person.username, role: t(`role.${person.role}`) })}</h2>
+      <div class="heading part">
+        <h2>{t('account.title', { name: person.username, role: t(`role.${person.role}`) })}</h2>
+        <button type="button" onClick={() => void signOut()}><Icon name="out" />{t('account.signOut')}</button>
+      </div>
       <Password />
       <Sessions />
       <Identities />

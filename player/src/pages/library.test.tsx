@@ -3,7 +3,7 @@ import { cleanup, fireEvent, render, screen, within } from '@testing-library/pre
 import { LocationProvider } from 'preact-iso';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Library, matches } from './library';
-import { begun, loadScan, status, titles } from '../store';
+import { begun, later, loadScan, status, titles } from '../store';
 import type { Title } from '../api';
 
 const film = (title: string, more: Partial<Title> = {}): Title => ({
@@ -12,15 +12,19 @@ const film = (title: string, more: Partial<Title> = {}): Title => ({
 });
 
 const answers: Partial<Record<string, unknown>> = {};
+let sent: string[];
 beforeEach(() => {
   status.value = { version: '1', setup_required: false, auth: 'none', sign_in: [], providers: [], registration: 'closed', features: { events: false }, sandbox: [] };
   titles.value = undefined;
+  sent = [];
   begun.value = [];
+  later.value = [];
   delete answers['/api/v1/continue'];
   answers['/api/v1/continue/t-Playtime'] = {};
   delete answers['/api/v1/library'];
   answers['/api/v1/library/scan'] = { running: false, done: 0, total: 0, started: null, finished: null, folders: [] };
-  vi.stubGlobal('fetch', vi.fn((url: string) => {
+  vi.stubGlobal('fetch', vi.fn((url: string, { method = 'GET' }: RequestInit = {}) => {
+    if (method !== 'GET') sent.push(`${method} ${url}`);
     const body = answers[url.split('?')[0] ?? ''];
     return Promise.resolve(body === undefined ? new Response(null, { status: 500 }) : Response.json(body));
   }));
@@ -67,6 +71,19 @@ describe('the list', () => {
     expect(screen.getByText('Watched')).toBeTruthy();
     fireEvent.click(row.getByRole('button', { name: 'Take off this list: Playtime' }));
     await vi.waitFor(() => expect(screen.queryByRole('region', { name: 'Go on watching' })).toBeNull());
+  });
+
+  test('a film is kept for later, and no longer', async () => {
+    answers['/api/v1/library'] = { items: [film('Playtime')], next: null };
+    open();
+    const button = await screen.findByRole('button', { name: 'Watch later: Playtime' });
+    expect(button.getAttribute('aria-pressed')).toBe('false');
+    answers['/api/v1/watchlist/t-Playtime'] = {};
+    fireEvent.click(button);
+    await vi.waitFor(() => expect(button.getAttribute('aria-pressed')).toBe('true'));
+    fireEvent.click(button);
+    await vi.waitFor(() => expect(button.getAttribute('aria-pressed')).toBe('false'));
+    expect(sent).toEqual(['PUT /api/v1/watchlist/t-Playtime', 'DELETE /api/v1/watchlist/t-Playtime']);
   });
 
   test('says when there is nothing yet', async () => {

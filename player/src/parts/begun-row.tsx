@@ -26,7 +26,7 @@ function BegunCard({ each }: { each: Begun }) {
         <span class="cover-play"><Icon name="play" /></span>
         {duration !== null && duration > 0 && <Share seconds={position} duration={duration} />}
       </a>
-      <div class="begun-name">
+      <div class="name-row">
         <div>
           <h3>{item.title}</h3>
           {duration !== null && <p class="facts">{t('card.left', { time: spokenTime(Math.max(60, duration - position), true) })}</p>}

@@ -17,22 +17,21 @@ export function usePageTitle(name: string | undefined): void {
   }, [name]);
 }
 
-function Account() {
+/** Where there is no room for it, it stands in the settings. */
+function SignOut() {
   if (!hasAccounts.value || !me.value) return null;
   return (
-    <button type="button" class="quiet" onClick={() => void signOut()} title={me.value.username}>
-      <Icon name="out" /><span class="wide-only">{t('account.signOut')}</span>
-      <span class="unseen narrow-only">{t('account.signOut')}</span>
+    <button type="button" class="quiet wide-only" onClick={() => void signOut()} title={me.value.username}>
+      <Icon name="out" />{t('account.signOut')}
     </button>
   );
 }
 
-function PageLink({ path, icon, name }: { path: string; icon: IconName; name: Key }) {
+function PageLink({ path, icon, name, narrowOnly = false }: { path: string; icon: IconName; name: Key; narrowOnly?: boolean }) {
   const isHere = useLocation().path === at(path);
   return (
-    <a class="quiet button" href={at(path)} aria-current={isHere ? 'page' : undefined}>
-      <Icon name={icon} /><span class="wide-only">{t(name)}</span>
-      <span class="unseen narrow-only">{t(name)}</span>
+    <a class={`quiet button${narrowOnly ? ' narrow-only' : ''}`} href={at(path)} aria-current={isHere ? 'page' : undefined}>
+      <Icon name={icon} />{t(name)}
     </a>
   );
 }
@@ -48,10 +47,12 @@ export function Frame({ bare = false, tools, children }: {
         <a class="home" href={at('/')} aria-label={t('home')}><Brand /></a>
         <div class="tools">{tools}</div>
         <nav aria-label={t('nav')}>
+          <PageLink path="/" icon="films" name="library.title" narrowOnly />
+          <PageLink path="/yours" icon="bookmark" name="yours.title" />
           {!isChild.value && <PageLink path="/downloads" icon="download" name="downloads.title" />}
           {hasAccounts.value && isAdmin.value && <PageLink path="/people" icon="people" name="people.title" />}
           <PageLink path="/settings" icon="settings" name="settings.title" />
-          <Account />
+          <SignOut />
         </nav>
       </header>
       <main id="main" tabIndex={-1}>{children}</main>

@@ -5,6 +5,7 @@ import type { Title, TitleFile } from '../api';
 import { at } from '../base';
 import { shortDuration, t, type Key } from '../i18n';
 import { Icon } from './icon';
+import { LaterButton } from './later-button';
 import { Poster } from './poster';
 import { Share } from './share';
 
@@ -41,8 +42,10 @@ export function TitleCard({ title }: { title: Title }) {
           </a>
         )
         : <div class="cover idle">{poster}</div>}
-      <h2>{title.title}</h2>
-      <Facts title={title} file={file} />
+      <div class="name-row">
+        <div><h2>{title.title}</h2><Facts title={title} file={file} /></div>
+        <LaterButton item={{ ...title, here: true }} />
+      </div>
       {state && <p class="chip">{t(state)}</p>}
       {title.watched === true && !title.progress && <p class="chip">{t('card.watched')}</p>}
       {others.length > 0 && (

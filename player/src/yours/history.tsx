@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What one watched, the latest first, page by page; an entry can be taken out.
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { call, type Shape } from '../api';
+import { at } from '../base';
+import { clock, day, t } from '../i18n';
+import { Icon } from '../parts/icon';
+import { useAction } from '../parts/use-action';
+
+type Sitting = Shape<'Sitting'>;
+
+const load = (cursor: string | undefined, signal: AbortSignal) =>
+  call<Shape<'History'>>('GET', `/history?limit=20${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`, { signal });
+
+function Row({ sitting, onRemoved }: { sitting: Sitting; onRemoved: () => void }) {
+  const { busy, problem, run } = useAction();
+  const { id, item, file, completed, position } = sitting;
+  const remove = async () => {
+    if (await run(() => call('DELETE', `/history/${encodeURIComponent(id)}`))) onRemoved();
+  };
+  const when = day(sitting.at);
+  return (
+    <li>
+      <div>
+        <h3>{item.here && file !== null ? <a href={at(`/watch/${encodeURIComponent(file)}`)}>{item.title}</a> : item.title}</h3>
+        <p class="facts">{completed ? t('history.whole', { day: when }) : t('history.part', { day: when, time: clock(position) })}</p>
+        {problem && <p class="error" role="alert">{problem}</p>}
+      </div>
+      <button type="button" class="quiet" aria-disabled={busy} onClick={() => void remove()}>
+        <Icon name="remove" /><span class="unseen">{t('history.remove')}: {item.title}, {when}</span>
+      </button>
+    </li>
+  );
+}
+
+export function History() {
+  const [items, setItems] = useState<Sitting[]>();
+  const [next, setNext] = useState<string | null>(null);
+  const { problem, run } = useAction();
+  const ends = useRef(new AbortController());
+  const more = (cursor: string | undefined) => run(async () => {
+    const page = await load(cursor, ends.current.signal);
+    setItems((before) => [...(cursor === undefined ? [] : before ?? []), ...page.items]);
+    setNext(page.next);
+  });
+  useEffect(() => {
+    ends.current = new AbortController();
+    void more(undefined);
+    return () => ends.current.abort();
+  }, []);
+  return (
+    <section class="history" aria-labelledby="history">
+      <h2 id="history">{t('history.title')}</h2>
+      {problem && !ends.current.signal.aborted && <p class="error" role="alert">{problem}</p>}
+      {items?.length === 0 && <p class="hint">{t('history.empty')}</p>}
+      {items !== undefined && items.length > 0 && (
+        <ul class="rows panel">
+          {items.map((each) => <Row key={each.id} sitting={each} onRemoved={() => setItems((all) => all?.filter(({ id }) => id !== each.id))} />)}
+        </ul>
+      )}
+      {next !== null && <button type="button" onClick={() => void more(next)}>{t('history.more')}</button>}
+    </section>
+  );
+}
