@@ -80,7 +80,7 @@ describe('a film', () => {
       const { page, errors, close } = await openPage(browser);
       await page.goto(server.url);
       await page.locator('.title-card').first().waitFor();
-      const link = page.locator(`a[href*="/watch/${id}"]`);
+      const link = page.locator(`.grid a[href*="/watch/${id}"]`);
       await link.evaluate((it, seconds) => { it.href += `?t=${seconds}`; }, at(i));
       slow = Math.max(slow, patience());
       const pressed = Date.now();
