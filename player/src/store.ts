@@ -15,7 +15,7 @@ export const libraryProblem = signal<api.Problem | undefined>(undefined);
 /** What was begun and can be gone on with, the latest first. */
 export const begun = signal<api.Begun[]>([]);
 /** What one wants to watch some time, the latest first. */
-export const later = signal<api.Later[]>([]);
+export const later = signal<api.Later[] | undefined>(undefined);
 export const scan = signal<api.Scan | undefined>(undefined);
 
 export const hasAccounts = computed(() => status.value?.auth === 'accounts');
@@ -25,6 +25,9 @@ export const isAdmin = computed(() => !hasAccounts.value || me.value?.role === '
 /** A child sees films alone: no downloads, no links. */
 export const isChild = computed(() => hasAccounts.value && me.value?.role === 'child');
 
+/** Whose the lists are. */
+let shownTo: string | undefined;
+
 export async function load(): Promise<void> {
   try {
     status.value = await api.getStatus();
@@ -32,7 +35,10 @@ export async function load(): Promise<void> {
       phase.value = 'setup';
       return;
     }
-    me.value = status.value.auth === 'none' ? undefined : await api.getMe();
+    const person = status.value.auth === 'none' ? undefined : await api.getMe();
+    if (person?.id !== shownTo) forgetPerson();
+    shownTo = person?.id;
+    me.value = person;
     phase.value = 'ready';
   } catch (error) {
     phase.value = api.isSignedOut(error) ? 'signed-out' : 'unreachable';
@@ -47,14 +53,12 @@ export async function signIn(username: string, password: string): Promise<void> 
 /** By an invitation, or without a code where registration is open. */
 export async function register(code: string, username: string, password: string): Promise<void> {
   await api.register(code === '' ? { username, password } : { code, username, password });
-  forgetPerson();
   await load();
 }
 
 /** By a link that an administrator made. */
 export async function resetPassword(code: string, password: string): Promise<void> {
   await api.resetPassword({ code, password });
-  forgetPerson();
   await load();
 }
 
@@ -69,7 +73,7 @@ export async function setUp(code: string, username: string, password: string): P
 function forgetPerson(): void {
   titles.value = undefined;
   begun.value = [];
-  later.value = [];
+  later.value = undefined;
   me.value = undefined;
 }
 
@@ -117,9 +121,19 @@ export async function loadLater(signal: AbortSignal): Promise<void> {
 }
 
 export async function setLater(item: api.ItemSummary, wanted: boolean): Promise<void> {
-  await api.setLater(item.id, wanted);
-  const others = later.peek().filter((each) => each.item.id !== item.id);
+  await api.setLater(item.id, wanted).catch((error: unknown) => {
+    // It was taken off elsewhere: so much the better.
+    if (wanted || !(error instanceof api.Problem) || error.status !== 404) throw error;
+  });
+  const others = (later.peek() ?? []).filter((each) => each.item.id !== item.id);
   later.value = wanted ? [{ item, added: new Date().toISOString() }, ...others] : others;
+}
+
+/** Where one is in this film has changed. */
+export async function placeChanged(item: string): Promise<void> {
+  const never = new AbortController().signal;
+  const [title] = await Promise.all([api.getTitle(item, never).catch(() => undefined), loadBegun(never)]);
+  if (title && titles.peek()) titles.value = titles.peek()?.map((each) => (each.id === item ? title : each));
 }
 
 export async function hideBegun(item: string): Promise<void> {

@@ -287,7 +287,8 @@ static void end(struct answer *answer)
         return;
     }
     if (visit->was_denied) {
-        go_home(answer, "login?refused=true");
+        go_home(answer,
+                flow.linked_to.id[0] != '\0' ? "settings?refused=true" : "login?refused=true");
         return;
     }
     err = provider_finish(provider, &flow.flow, slice_or_none(visit->code),

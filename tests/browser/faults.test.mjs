@@ -42,7 +42,7 @@ describe('a server that', () => {
   });
 
   /** Plays from the start through a proxy; `run` gets the page and the proxy. */
-  async function through(run, { query = '', rules = [] } = {}) {
+  async function through(run, { query = '?t=0', rules = [] } = {}) {
     const proxy = await startProxy(server.url);
     proxy.state.rules.push(...rules);
     const { page, errors, close } = await openPage(browser);
@@ -57,7 +57,7 @@ describe('a server that', () => {
   }
 
   /** Seeks to the faulty place and waits for the picture; the level must be the same before and after. */
-  async function heals(rule, { withinMs, minimumMs = 0, maxAsked = Infinity, mayChangeLevel = false, query = '' }) {
+  async function heals(rule, { withinMs, minimumMs = 0, maxAsked = Infinity, mayChangeLevel = false, query = '?t=0' }) {
     await through(async ({ page, proxy }) => {
       await untilMoving(page);
       const before = levelOf(proxy.state.log.filter(isVideo).at(-1));
@@ -179,6 +179,20 @@ describe('a server that', () => {
       await untilMoving(page, { from: FAR, to: FAR + 20, timeout: 20_000 });
     }));
 
+    test('that cannot open a film has forgotten nothing of where it was left', async () => {
+      await through(async ({ page }) => {
+        await untilMoving(page, { from: 30 });
+        await page.keyboard.press('k');
+        await page.waitForTimeout(300);
+      }, { query: '?t=30' });
+      await through(async ({ page, proxy }) => {
+        await page.locator('.failure').waitFor();
+        proxy.state.rules.length = 0;
+        await page.getByRole('button', { name: 'Try again' }).click();
+        await untilMoving(page, { from: 29, to: 50 });
+      }, { query: '', rules: [{ match: /\/api\/v1\/playback$/, fault: 'status', status: 500 }] });
+    });
+
     for (const [status, words] of [[502, 'This part of the file is damaged: test.'], [500, 'The encoder failed: test.'], [403, 'This film is not for you.']]) {
       test(`${status} for good: its words, what to do, and a way back`, () => through(async ({ page, proxy }) => {
         await untilMoving(page);
@@ -218,12 +232,12 @@ describe('a server that', () => {
   describe('is late, with the browser’s own HLS', () => {
     test('holds', () => {
       const forMs = full(15, 3);
-      return heals({ fault: 'hold', forMs }, { withinMs: forMs + SLACK_MS + 2000, minimumMs: forMs - 200, mayChangeLevel: true, query: '?engine=native' });
+      return heals({ fault: 'hold', forMs }, { withinMs: forMs + SLACK_MS + 2000, minimumMs: forMs - 200, mayChangeLevel: true, query: '?t=0&engine=native' });
     });
 
     test('sends a styp box and a heartbeat', () => {
       const forMs = full(60, 3);
-      return heals({ fault: 'heartbeat', forMs, everyMs: full(3, 0.5) }, { withinMs: forMs + SLACK_MS + 2000, mayChangeLevel: true, query: '?engine=native' });
+      return heals({ fault: 'heartbeat', forMs, everyMs: full(3, 0.5) }, { withinMs: forMs + SLACK_MS + 2000, mayChangeLevel: true, query: '?t=0&engine=native' });
     });
   });
 });

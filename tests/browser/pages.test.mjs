@@ -111,7 +111,7 @@ describe('the pages', () => {
     const { page, close } = await openPage(browser);
     await page.goto(`${server.url}/settings`);
     await page.getByLabel('Single letters control the player').uncheck();
-    await page.goto(`${server.url}/watch/${film.id}`);
+    await page.goto(`${server.url}/watch/${film.id}?t=0`);
     await untilMoving(page);
     await page.keyboard.press('k');
     await page.waitForTimeout(200);
@@ -133,7 +133,7 @@ describe('the pages', () => {
 
   test('a finger on the side of the picture jumps ten seconds', async () => {
     const { page, close } = await openPage(browser, { ...SIZES.phone, isMobile: true });
-    await page.goto(`${server.url}/watch/${film.id}`);
+    await page.goto(`${server.url}/watch/${film.id}?t=0`);
     await untilMoving(page);
     const before = await page.evaluate(() => document.querySelector('video').currentTime);
     await page.touchscreen.tap(360, 200);
@@ -175,7 +175,7 @@ describe('the pages', () => {
 
     test('cannot start a film, the panel has no faults either', () =>
       broken([{ match: /\/api\/v1\/playback$/, fault: 'status', status: 500 }], async (page, proxy) => {
-        await page.goto(`${proxy.url}/watch/${film.id}`);
+        await page.goto(`${proxy.url}/watch/${film.id}?t=0`);
         await page.getByRole('alertdialog').getByText('The encoder failed: test.').waitFor();
         assert.deepEqual(await axe(page), []);
       }));
@@ -202,7 +202,7 @@ describe('the pages', () => {
       const masters = [];
       page.on('request', (request) => { if (/master\.m3u8/.test(request.url())) masters.push(request.url()); });
       const goOn = await answering(page, [waiting, { waiting: { ...waiting.waiting, reason: 'it is read through once: 40 %' } }, {}]);
-      await page.goto(`${server.url}/watch/${film.id}`);
+      await page.goto(`${server.url}/watch/${film.id}?t=0`);
       await page.locator('.waiting').getByText(REASON).waitFor({ timeout: 5000 });
       assert.deepEqual(masters, [], 'the playlist is asked for before it can be there');
       assert.deepEqual(await axe(page), []);
@@ -218,7 +218,7 @@ describe('the pages', () => {
     test('turns out to be unplayable while it is waited for says why', async () => {
       const { page, errors, close } = await openPage(browser);
       const goOn = await answering(page, [waiting, { failed: 'the file has no picture and no sound' }]);
-      await page.goto(`${server.url}/watch/${film.id}`);
+      await page.goto(`${server.url}/watch/${film.id}?t=0`);
       await page.locator('.waiting').getByText(REASON).waitFor({ timeout: 5000 });
       goOn();
       const panel = page.getByRole('alertdialog');
@@ -249,7 +249,7 @@ describe('the pages', () => {
     const proxy = await startProxy(server.url);
     proxy.state.rules.push({ match: /(video|audio)-[^/]+\/\d+\.m4s/, fault: 'hold', forMs: HELD_MS });
     const context = await browser.newContext();
-    for (let i = 0; i < 2; i++) await (await context.newPage()).goto(`${proxy.url}/watch/${film.id}`);
+    for (let i = 0; i < 2; i++) await (await context.newPage()).goto(`${proxy.url}/watch/${film.id}?t=0`);
     await new Promise((done) => setTimeout(done, 1500));
     const third = await context.newPage();
     const started = Date.now();

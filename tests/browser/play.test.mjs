@@ -47,7 +47,7 @@ describe('a film', () => {
   }
 
   /** Opens the film and runs the story; afterwards nothing may have been complained of. */
-  async function story(run, { at = '', film = () => file, ...options } = {}) {
+  async function story(run, { at = '?t=0', film = () => file, ...options } = {}) {
     const { page, errors, close } = await openPage(browser, options);
     try {
       await page.goto(`${server.url}/watch/${film().id}${at}`);
@@ -199,7 +199,7 @@ describe('a film', () => {
     try {
       await page.addInitScript(() => Object.defineProperty(AudioDestinationNode.prototype, 'maxChannelCount', { get: () => 6 }));
       const loaded = page.waitForResponse(/audio-1-aac-surround\/\d+\.m4s/);
-      await page.goto(`${server.url}/watch/${surround.id}`);
+      await page.goto(`${server.url}/watch/${surround.id}?t=0`);
       await loaded;
       await untilMoving(page);
       await wake(page);

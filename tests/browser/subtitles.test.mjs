@@ -61,7 +61,7 @@ describe('subtitles', { skip: isFake && 'the fake server has none' }, () => {
     const { page, errors, close } = await openPage(browser);
     const asked = [];
     page.on('request', (request) => { if (request.url().includes('.vtt')) asked.push(request.url()); });
-    await page.goto(`${server.url}/watch/${film.id}`);
+    await page.goto(`${server.url}/watch/${film.id}?t=0`);
     await untilMoving(page);
     await page.waitForTimeout(1500);
     assert.deepEqual((await shown(page)).words, []);
@@ -112,7 +112,7 @@ describe('subtitles', { skip: isFake && 'the fake server has none' }, () => {
 
   test('are remembered by their language and title', async () => {
     const { page, errors, close } = await openPage(browser);
-    await page.goto(`${server.url}/watch/${film.id}`);
+    await page.goto(`${server.url}/watch/${film.id}?t=0`);
     await untilMoving(page);
     await choose(page, 'Subtitles', /German/);
     await untilShown(page);

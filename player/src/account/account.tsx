@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One's own account, in the settings: password, where one is signed in, other ways to sign in, keys for
 // programs, and all that is kept of one.
+import { useLocation } from 'preact-iso';
 import { call, type Shape } from '../api';
 import { at } from '../base';
 import { day, t } from '../i18n';
 import { Icon } from '../parts/icon';
-import { announce } from '../parts/live';
+import { announceGone } from '../parts/live';
 import { useAction, useList, type List } from '../parts/use-action';
 import { me, signOut, status } from '../store';
 import { deviceOf } from './device';
@@ -21,7 +22,7 @@ function SessionRow({ session, list }: { session: Session; list: List<Session> }
   const name = session.program ? t('account.program') : deviceOf(session.agent) || t('account.someDevice');
   const end = async () => {
     if (!await run(() => call('DELETE', `/me/sessions/${encodeURIComponent(session.id)}`))) return;
-    announce(t('account.ended', { name }));
+    announceGone(t('account.ended', { name }));
     await list.reload();
   };
   return (
@@ -40,8 +41,7 @@ function SessionRow({ session, list }: { session: Session; list: List<Session> }
   );
 }
 
-function Sessions() {
-  const list = useList((signal) => call<Shape<'Sessions'>>('GET', '/me/sessions', { signal }));
+function Sessions({ list }: { list: List<Session> }) {
   return (
     <section class="panel" aria-labelledby="sessions">
       <h2 id="sessions">{t('account.sessions')}</h2>
@@ -54,7 +54,9 @@ function Sessions() {
 function IdentityRow({ identity, title, list }: { identity: Identity; title: string; list: List<Identity> }) {
   const { busy, problem, run } = useAction();
   const remove = async () => {
-    if (await run(() => call('DELETE', `/auth/identities/${encodeURIComponent(identity.id)}`))) await list.reload();
+    if (!await run(() => call('DELETE', `/auth/identities/${encodeURIComponent(identity.id)}`))) return;
+    announceGone(t('removed', { name: title }));
+    await list.reload();
   };
   return (
     <li>
@@ -72,6 +74,7 @@ function IdentityRow({ identity, title, list }: { identity: Identity; title: str
 
 function Identities() {
   const list = useList((signal) => call<Shape<'Identities'>>('GET', '/auth/identities', { signal }));
+  const refused = useLocation().query['refused'] === 'true';
   const providers = status.value?.providers ?? [];
   if (providers.length === 0 && (list.items ?? []).length === 0) return null;
   const titleOf = (provider: string) => providers.find(({ name }) => name === provider)?.title ?? provider;
@@ -79,6 +82,7 @@ function Identities() {
   return (
     <section class="panel" aria-labelledby="identities">
       <h2 id="identities">{t('account.identities')}</h2>
+      {refused && <p class="banner" role="alert">{t('login.refused')}</p>}
       {list.problem && <p class="error" role="alert">{list.problem}</p>}
       <ul class="rows">{list.items?.map((each) => <IdentityRow key={each.id} identity={each} title={titleOf(each.provider)} list={list} />)}</ul>
       {open.length > 0 && (
@@ -96,6 +100,7 @@ function Identities() {
 
 export function Account() {
   const person = me.value;
+  const sessions = useList((signal) => call<Shape<'Sessions'>>('GET', '/me/sessions', { signal }));
   if (!person) return null;
   return (
     <>
@@ -103,8 +108,8 @@ export function Account() {
         <h2>{t('account.title', { name: person.username, role: t(`role.${person.role}`) })}</h2>
         <button type="button" onClick={() => void signOut()}><Icon name="out" />{t('account.signOut')}</button>
       </div>
-      <Password />
-      <Sessions />
+      <Password onChanged={() => void sessions.reload()} />
+      <Sessions list={sessions} />
       <Identities />
       <Keys />
       <section class="panel" aria-labelledby="export">

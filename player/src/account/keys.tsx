@@ -5,8 +5,9 @@ import { call, type Shape } from '../api';
 import { day, t } from '../i18n';
 import { Field } from '../parts/field';
 import { Icon } from '../parts/icon';
+import { announceGone } from '../parts/live';
 import { Secret } from '../parts/secret';
-import { useAction, useList, type List } from '../parts/use-action';
+import { useAction, useList } from '../parts/use-action';
 import { isAdmin, isChild } from '../store';
 
 type Key = Shape<'Key'>;
@@ -18,33 +19,35 @@ function scopesOf(): Scope[] {
   return isAdmin.value ? ['read', 'play', 'request', 'download', 'metrics', 'admin'] : ['read', 'play', 'request', 'download'];
 }
 
-function KeyRow({ held, list }: { held: Key; list: List<Key> }) {
+function KeyRow({ held, onEnded }: { held: Key; onEnded: () => void }) {
   const { busy, problem, run } = useAction();
   const end = async () => {
-    if (await run(() => call('DELETE', `/me/keys/${encodeURIComponent(held.id)}`))) await list.reload();
+    if (!await run(() => call('DELETE', `/me/keys/${encodeURIComponent(held.id)}`))) return;
+    announceGone(t('removed', { name: held.name }));
+    onEnded();
   };
   return (
     <li>
       <div>
         <h3>{held.name}</h3>
-        <p class="facts">{held.scopes.map((scope) => t(`scope.${scope}`)).join(', ')} · {held.seen ? t('keys.seen', { day: day(held.seen) }) : t('keys.unseen')}</p>
+        <p class="facts">{held.scopes.map((scope) => t(`scope.${scope}`)).join(', ')} · {held.seen ? t('apiKeys.seen', { day: day(held.seen) }) : t('apiKeys.unseen')}</p>
         {problem && <p class="error" role="alert">{problem}</p>}
       </div>
       <button type="button" class="quiet" aria-disabled={busy} onClick={() => void end()}>
-        <Icon name="remove" />{t('keys.end')}<span class="unseen"> {held.name}</span>
+        <Icon name="remove" />{t('apiKeys.end')}<span class="unseen"> {held.name}</span>
       </button>
     </li>
   );
 }
 
-function Make({ onMade }: { onMade: (key: string) => void }) {
+function Make({ onMade }: { onMade: (key: Shape<'NewKey'>) => void }) {
   const [name, setName] = useState('');
   const [scopes, setScopes] = useState<Scope[]>(['read', 'play']);
   const { busy, problem, errorOf, run } = useAction(['name']);
   const submit = async (event: Event) => {
     event.preventDefault();
     await run(async () => {
-      const { key } = await call<Shape<'NewKey'>>('POST', '/me/keys', { body: { name: name.trim(), scopes } });
+      const key = await call<Shape<'NewKey'>>('POST', '/me/keys', { body: { name: name.trim(), scopes } });
       setName('');
       onMade(key);
     });
@@ -52,9 +55,9 @@ function Make({ onMade }: { onMade: (key: string) => void }) {
   return (
     <form class="fields" onSubmit={(event) => void submit(event)}>
       {problem && <p class="banner" role="alert">{problem}</p>}
-      <Field label={t('keys.name')} name="name" value={name} onValue={setName} hint={t('keys.nameHint')} error={errorOf('name')} />
+      <Field label={t('apiKeys.name')} name="name" value={name} onValue={setName} hint={t('apiKeys.nameHint')} error={errorOf('name')} />
       <fieldset class="choice">
-        <legend>{t('keys.may')}</legend>
+        <legend>{t('apiKeys.may')}</legend>
         {scopesOf().map((scope) => (
           <label key={scope}>
             <input
@@ -65,22 +68,26 @@ function Make({ onMade }: { onMade: (key: string) => void }) {
           </label>
         ))}
       </fieldset>
-      <div class="do"><button disabled={busy || scopes.length === 0}>{t('keys.make')}</button></div>
+      <div class="do"><button disabled={busy || scopes.length === 0}>{t('apiKeys.make')}</button></div>
     </form>
   );
 }
 
 export function Keys() {
   const list = useList((signal) => call<Shape<'Keys'>>('GET', '/me/keys', { signal }));
-  const [made, setMade] = useState<string>();
+  const [made, setMade] = useState<Shape<'NewKey'>>();
+  const ended = (id: string) => {
+    setMade((last) => (last?.id === id ? undefined : last));
+    void list.reload();
+  };
   return (
     <section class="panel" aria-labelledby="keys">
-      <h2 id="keys">{t('keys.title')}</h2>
+      <h2 id="keys">{t('apiKeys.title')}</h2>
       {list.problem && <p class="error" role="alert">{list.problem}</p>}
-      {list.items && list.items.length > 0 && <ul class="rows">{list.items.map((each) => <KeyRow key={each.id} held={each} list={list} />)}</ul>}
-      {made !== undefined && <Secret label={t('keys.made')} text={made} hint={t('keys.madeHint')} />}
+      {list.items && list.items.length > 0 && <ul class="rows">{list.items.map((each) => <KeyRow key={each.id} held={each} onEnded={() => ended(each.id)} />)}</ul>}
+      {made && <Secret key={made.id} label={t('apiKeys.made')} text={made.key} hint={t('apiKeys.madeHint')} />}
       <details>
-        <summary>{t('keys.new')}</summary>
+        <summary>{t('apiKeys.new')}</summary>
         <Make onMade={(key) => { setMade(key); void list.reload(); }} />
       </details>
     </section>

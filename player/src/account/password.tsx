@@ -10,7 +10,7 @@ import { me } from '../store';
 
 const change = (body: Shape<'PasswordWish'>) => call('PUT', '/me/password', { body });
 
-export function Password() {
+export function Password({ onChanged }: { onChanged: () => void }) {
   const [current, setCurrent] = useState('');
   const [password, setPassword] = useState('');
   const [done, setDone] = useState(false);
@@ -23,6 +23,7 @@ export function Password() {
     setPassword('');
     setDone(true);
     announce(t('account.changed'));
+    onChanged();
   };
   return (
     <section class="panel" aria-labelledby="password">

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The pages that a link of an administrator opens: /invite#CODE makes an account, /reset#CODE sets a
 // password. The code stands behind the #, so that it comes into no log of a server or proxy.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { at } from '../base';
 import { t, type Key } from '../i18n';
@@ -10,7 +10,16 @@ import { Frame, usePageTitle } from '../parts/frame';
 import { useAction } from '../parts/use-action';
 import { register, resetPassword, status } from '../store';
 
-const codeOf = () => location.hash.slice(1);
+/** Also of a link that is opened over another: the browser loads nothing then. */
+function useCode(): string {
+  const [code, setCode] = useState(() => location.hash.slice(1));
+  useEffect(() => {
+    const look = () => setCode(location.hash.slice(1));
+    window.addEventListener('hashchange', look);
+    return () => window.removeEventListener('hashchange', look);
+  }, []);
+  return code;
+}
 
 /** A link that was cut short on its way to whom it is for. */
 function Cut({ title }: { title: Key }) {
@@ -26,7 +35,7 @@ function Cut({ title }: { title: Key }) {
 export function Invited() {
   usePageTitle(t('invite.title'));
   const { route } = useLocation();
-  const [code] = useState(codeOf);
+  const code = useCode();
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
   const { busy, problem, errorOf, run } = useAction(['username', 'password']);
@@ -52,7 +61,7 @@ export function Invited() {
 export function NewPassword() {
   usePageTitle(t('reset.title'));
   const { route } = useLocation();
-  const [code] = useState(codeOf);
+  const code = useCode();
   const [password, setPassword] = useState('');
   const { busy, problem, errorOf, run } = useAction(['password']);
   if (code === '') return <Cut title="reset.title" />;

@@ -18,7 +18,7 @@ beforeEach(() => {
   titles.value = undefined;
   sent = [];
   begun.value = [];
-  later.value = [];
+  later.value = undefined;
   delete answers['/api/v1/continue'];
   answers['/api/v1/continue/t-Playtime'] = {};
   delete answers['/api/v1/library'];

@@ -5,7 +5,7 @@ import { at } from '../base';
 import { spokenTime, t } from '../i18n';
 import { begun, hideBegun } from '../store';
 import { Icon } from './icon';
-import { announce } from './live';
+import { announceGone } from './live';
 import { Poster } from './poster';
 import { Share } from './share';
 import { useAction } from './use-action';
@@ -15,8 +15,7 @@ function BegunCard({ each }: { each: Begun }) {
   const { busy, problem, run } = useAction();
   const hide = async () => {
     if (!await run(() => hideBegun(item.id))) return;
-    document.getElementById('main')?.focus({ preventScroll: true });
-    announce(t('begun.hidden', { name: item.title }));
+    announceGone(t('begun.hidden', { name: item.title }));
   };
   if (file === null) return null;
   return (
@@ -41,7 +40,7 @@ function BegunCard({ each }: { each: Begun }) {
 }
 
 export function BegunRow() {
-  const list = begun.value;
+  const list = begun.value.filter(({ file }) => file !== null);
   if (list.length === 0) return null;
   return (
     <section class="begun" aria-labelledby="begun">

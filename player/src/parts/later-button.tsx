@@ -4,18 +4,20 @@ import type { ItemSummary } from '../api';
 import { t } from '../i18n';
 import { later, setLater } from '../store';
 import { Icon } from './icon';
-import { announce } from './live';
-import { wordsOf } from './words';
+import { useAction } from './use-action';
 
-export function LaterButton({ item: { id, kind, title, year, poster, here } }: { item: ItemSummary }) {
-  const kept = later.value.some((each) => each.item.id === id);
-  const press = () => {
-    // What went wrong is said to all, as there is no room for words.
-    setLater({ id, kind, title, year, poster, here }, !kept).catch((error: unknown) => announce(wordsOf(error)));
+export function LaterButton({ item: { id, kind, title, year, poster, here }, onTaken }: { item: ItemSummary; onTaken?: () => void }) {
+  const { busy, problem, run } = useAction();
+  const kept = later.value?.some((each) => each.item.id === id) ?? false;
+  const press = async () => {
+    if (await run(() => setLater({ id, kind, title, year, poster, here }, !kept)) && kept) onTaken?.();
   };
   return (
-    <button type="button" class="quiet" aria-pressed={kept} title={t('later.put')} onClick={press}>
-      <Icon name={kept ? 'bookmarked' : 'bookmark'} /><span class="unseen">{t('later.put')}: {title}</span>
-    </button>
+    <>
+      <button type="button" class="quiet" aria-pressed={kept} aria-disabled={busy} title={t('later.put')} onClick={() => void press()}>
+        <Icon name={kept ? 'bookmarked' : 'bookmark'} /><span class="unseen">{t('later.put')}: {title}</span>
+      </button>
+      {problem && <p class="error" role="alert">{problem}</p>}
+    </>
   );
 }

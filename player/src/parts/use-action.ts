@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a button or a form does at the server: one at a time, and what went wrong is kept to be shown.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Problem } from '../api';
+import { isSignedOut, Problem } from '../api';
+import { load, sessionEnded } from '../store';
 import { wordsOf } from './words';
 
 export interface Action {
@@ -28,6 +29,7 @@ export function useAction(fields: readonly string[] = []): Action {
     isBusy.current = false;
     setBusy(false);
     setFailed(failure);
+    if (isSignedOut(failure)) void load(); // it may be the session that has ended
     return failure === undefined;
   };
   const field = failed instanceof Problem && failed.field !== undefined && fields.includes(failed.field) ? failed.field : undefined;
@@ -53,7 +55,9 @@ export function useList<T>(load: (signal: AbortSignal) => Promise<{ items: T[] }
       setItems(answer.items);
       setProblem(undefined);
     } catch (error) {
-      if (!signal.aborted) setProblem(wordsOf(error));
+      if (signal.aborted) return;
+      if (isSignedOut(error)) sessionEnded();
+      setProblem(wordsOf(error));
     }
   };
   useEffect(() => {

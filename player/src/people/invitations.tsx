@@ -4,17 +4,20 @@ import { useState } from 'preact/hooks';
 import { call, type Shape } from '../api';
 import { day, t } from '../i18n';
 import { Icon } from '../parts/icon';
+import { announceGone } from '../parts/live';
 import { Secret } from '../parts/secret';
-import { useAction, useList, type List } from '../parts/use-action';
+import { useAction, useList } from '../parts/use-action';
 import { BoundsFields, boundsOf, boundsWords, MEMBER, wishOf } from './bounds';
 import { linkHint, linkTo } from './person';
 
 type Invite = Shape<'Invite'>;
 
-function Row({ invite, list }: { invite: Invite; list: List<Invite> }) {
+function Row({ invite, onEnded }: { invite: Invite; onEnded: () => void }) {
   const { busy, problem, run } = useAction();
   const takeBack = async () => {
-    if (await run(() => call('DELETE', `/invites/${encodeURIComponent(invite.id)}`))) await list.reload();
+    if (!await run(() => call('DELETE', `/invites/${encodeURIComponent(invite.id)}`))) return;
+    announceGone(t('removed', { name: t('invites.link') }));
+    onEnded();
   };
   return (
     <li>
@@ -33,6 +36,10 @@ export function Invitations() {
   const [bounds, setBounds] = useState(MEMBER);
   const [made, setMade] = useState<Shape<'NewInvite'>>();
   const { busy, problem, run } = useAction();
+  const ended = (id: string) => {
+    setMade((last) => (last?.id === id ? undefined : last));
+    void list.reload();
+  };
   const invite = async (event: Event) => {
     event.preventDefault();
     await run(async () => setMade(await call<Shape<'NewInvite'>>('POST', '/invites', { body: wishOf(bounds) })));
@@ -49,7 +56,7 @@ export function Invitations() {
       </form>
       {made && <Secret key={made.id} label={t('invites.link')} text={linkTo('/invite', made.code)} hint={linkHint(t('invites.hint', { day: day(made.expires) }))} />}
       {list.problem && <p class="error" role="alert">{list.problem}</p>}
-      {list.items && list.items.length > 0 && <ul class="rows">{list.items.map((each) => <Row key={each.id} invite={each} list={list} />)}</ul>}
+      {list.items && list.items.length > 0 && <ul class="rows">{list.items.map((each) => <Row key={each.id} invite={each} onEnded={() => ended(each.id)} />)}</ul>}
     </section>
   );
 }

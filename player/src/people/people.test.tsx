@@ -46,7 +46,7 @@ const ben = async () => within(await screen.findByRole('listitem', { name: 'ben'
 describe('the people of a house', () => {
   test('are shown with what they may', async () => {
     open();
-    expect((await ben()).getByText(/^Child · films up to 12 · since/)).toBeTruthy();
+    expect((await ben()).getByText(/^Child · films up to 12 years · since/)).toBeTruthy();
     expect(screen.getByRole('listitem', { name: /anna/ }).textContent).toContain('Administrator');
   });
 

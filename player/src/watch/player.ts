@@ -7,6 +7,7 @@ import { batch, signal, type ReadonlySignal } from '@preact/signals';
 import * as api from '../api';
 import { savedNight, savedVolume, saveNight, saveVolume } from '../prefs';
 import { announce } from '../parts/live';
+import { placeChanged } from '../store';
 import { t } from '../i18n';
 import { capabilities } from './capabilities';
 import { kindOfStatus, NOTHING, OFF, type Engine, type EngineState, type Failure, type Trouble } from './engine';
@@ -50,6 +51,7 @@ export class Player {
   #engineSays = NOTHING;
   #playback: api.Playback | undefined;
   #renewedAt = -Infinity;
+  #wanted: number | undefined;
   readonly #ends: AbortSignal;
 
   constructor(video: HTMLVideoElement, file: string, ends: AbortSignal) {
@@ -68,11 +70,6 @@ export class Player {
     guard(() => this.#watched(), (attempt) => this.#engine?.nudge(attempt), () => this.#failed(STUCK), ends);
     const reported = report(video, () => this.#playback?.id, ends);
     ends.addEventListener('abort', () => this.#close(reported()), { once: true });
-  }
-
-  /** `at`: a position from the address; without it, where the server says that one was. */
-  async open(at: number | undefined): Promise<void> {
-    await this.#start(at);
   }
 
   play(): void {
@@ -150,7 +147,8 @@ export class Player {
     if (this.#ends.aborted) return;
     this.#renewedAt = performance.now();
     this.failure.value = undefined;
-    await this.#start(this.position());
+    // What was never opened is still to begin where it was left.
+    await this.open(this.position() || this.#wanted);
   }
 
   /** `playing` elsewhere: someone sought while the film was still being opened. */
@@ -163,8 +161,9 @@ export class Player {
     if (!there) this.video.currentTime = heading;
   }
 
-  /** Without a position it begins where it was left. */
-  async #start(position: number | undefined): Promise<void> {
+  /** `position`: from the address; without it, where the server says that one was. */
+  async open(position: number | undefined): Promise<void> {
+    this.#wanted = position;
     this.heading.value = position ?? 0;
     try {
       const wish = { file: this.file, ...(position === undefined ? {} : { position }), capabilities: await capabilities() };
@@ -176,6 +175,7 @@ export class Player {
       const picture = playback.tracks.find(({ kind, cover }) => kind === 'video' && !cover);
       this.noCopy.value = picture?.copy?.reason ?? picture?.delivery?.reason;
       const startAt = position ?? playback.position;
+      this.#wanted = 0;
       this.heading.value = startAt;
       this.resumedAt.value = position === undefined && startAt > 0 ? startAt : undefined;
       this.#engine ??= await chooseEngine(this.video, {
@@ -233,8 +233,8 @@ export class Player {
   #close(after: Promise<unknown> = Promise.resolve()): void {
     this.#engine?.destroy();
     this.#engine = undefined;
-    const ended = this.#playback?.id;
-    if (ended !== undefined) void after.then(() => api.endPlayback(ended)).catch(() => undefined);
+    const ended = this.#playback;
+    if (ended) void after.then(() => api.endPlayback(ended.id)).catch(() => undefined).then(() => placeChanged(ended.item));
     this.#playback = undefined;
   }
 }

@@ -5,6 +5,7 @@ import { call, type Shape } from '../api';
 import { at } from '../base';
 import { clock, day, t } from '../i18n';
 import { Icon } from '../parts/icon';
+import { announceGone } from '../parts/live';
 import { useAction } from '../parts/use-action';
 
 type Sitting = Shape<'Sitting'>;
@@ -16,7 +17,10 @@ function Row({ sitting, onRemoved }: { sitting: Sitting; onRemoved: () => void }
   const { busy, problem, run } = useAction();
   const { id, item, file, completed, position } = sitting;
   const remove = async () => {
-    if (await run(() => call('DELETE', `/history/${encodeURIComponent(id)}`))) onRemoved();
+    if (await run(() => call('DELETE', `/history/${encodeURIComponent(id)}`))) {
+      announceGone(t('removed', { name: item.title }));
+      onRemoved();
+    }
   };
   const when = day(sitting.at);
   return (
@@ -52,7 +56,7 @@ export function History() {
     <section class="history" aria-labelledby="history">
       <h2 id="history">{t('history.title')}</h2>
       {problem && !ends.current.signal.aborted && <p class="error" role="alert">{problem}</p>}
-      {items?.length === 0 && <p class="hint">{t('history.empty')}</p>}
+      {items?.length === 0 && next === null && <p class="hint">{t('history.empty')}</p>}
       {items !== undefined && items.length > 0 && (
         <ul class="rows panel">
           {items.map((each) => <Row key={each.id} sitting={each} onRemoved={() => setItems((all) => all?.filter(({ id }) => id !== each.id))} />)}

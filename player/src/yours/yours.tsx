@@ -8,15 +8,21 @@ import { BegunRow } from '../parts/begun-row';
 import { Frame, usePageTitle } from '../parts/frame';
 import { Icon } from '../parts/icon';
 import { LaterButton } from '../parts/later-button';
+import { announceGone } from '../parts/live';
 import { Poster } from '../parts/poster';
+import { wordsOf } from '../parts/words';
 import { watchLibrary } from '../refresh';
-import { later, listShown, titles } from '../store';
+import { later, libraryProblem, listShown, titles } from '../store';
 import { warmPlayer } from '../warm';
 import { History } from './history';
 import '../styles/account.css';
 
 /** The file that plays, where the list of films knows of one. */
-const fileOf = (item: string) => titles.value?.find(({ id }) => id === item)?.files.find(({ state }) => state === 'ready')?.id;
+function fileOf(item: string): string | undefined {
+  const title = titles.value?.find(({ id }) => id === item);
+  const ready = title?.files.filter(({ state }) => state === 'ready') ?? [];
+  return (ready.find(({ id }) => id === title?.progress?.file) ?? ready[0])?.id; // gone on with, if begun
+}
 
 function LaterCard({ item }: { item: ItemSummary }) {
   const file = item.here ? fileOf(item.id) : undefined;
@@ -35,7 +41,7 @@ function LaterCard({ item }: { item: ItemSummary }) {
           <h3>{item.title}</h3>
           <p class="facts">{[item.year, item.here ? undefined : t('later.gone')].filter(Boolean).join(' · ')}</p>
         </div>
-        <LaterButton item={item} />
+        <LaterButton item={item} onTaken={() => announceGone(t('removed', { name: item.title }))} />
       </div>
     </li>
   );
@@ -51,15 +57,17 @@ export function Yours() {
     return () => leaving.abort();
   }, []);
   const list = later.value;
+  const problem = libraryProblem.value;
   return (
     <Frame>
       <div class="heading"><h1>{t('yours.title')}</h1></div>
       <BegunRow />
       <section class="later" aria-labelledby="later">
         <h2 id="later">{t('later.title')}</h2>
-        {list.length === 0
+        {problem && <p class="error" role="alert">{wordsOf(problem)}</p>}
+        {list?.length === 0
           ? <p class="hint">{t('later.empty')}</p>
-          : <ul class="grid">{list.map(({ item }) => <LaterCard key={item.id} item={item} />)}</ul>}
+          : <ul class="grid">{list?.map(({ item }) => <LaterCard key={item.id} item={item} />)}</ul>}
       </section>
       <History />
     </Frame>
