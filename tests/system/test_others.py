@@ -135,6 +135,8 @@ def test_who_is_not_known_links_it(issuer):
         assert Browser(house).get("/auth/home/start?link=true").status == 403  # nobody is signed in
         browser = Browser(house)
         browser.cookies["matinee_session"] = sign_in(house.server, "dora@example.com").cookie.split("=")[1]
+        denied = browser.come_back(issuer, change={"error": "access_denied", "code": None}, link="?link=true")
+        assert denied.status == 303 and denied.getheader("location") == "/settings?refused=true"
         got = browser.come_back(issuer, link="?link=true")
         assert got.status == 303 and got.getheader("location") == "/settings"
         [known] = json.loads(browser.get("/api/v1/auth/identities").text)["items"]
