@@ -24,12 +24,5 @@ static void list(struct answer *answer)
 
 void audit_get(struct request *request, void *ctx)
 {
-    struct paging page;
-    struct why why = {0};
-    enum err err = paging_read(request, &page, &why);
-    if (err != OK)
-        reply_problem(request, 0, err, &why);
-    else
-        answer_later(ctx, request,
-                     &(struct answer_plan){.work = list, .input = &page, .size = sizeof page});
+    answer_with_page(ctx, request, list);
 }

@@ -149,6 +149,8 @@ struct paging {
 };
 /* BAD_INPUT: the query's limit or cursor. */
 MUST_CHECK enum err paging_read(struct request *request, struct paging *out, struct why *why);
+/* The input of `work` is the page that the query asks for. */
+void answer_with_page(struct api *api, struct request *request, answer_work_fn *work);
 /* How many to ask for: one more than are shown, to know whether there is a next page. */
 size_t paging_room(const struct paging *page);
 /* Takes `item`, number `n`. */

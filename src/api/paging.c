@@ -26,6 +26,18 @@ enum err paging_read(struct request *request, struct paging *out, struct why *wh
     return err == OK ? read_number(request, "cursor", INT64_MAX, &out->before, why) : err;
 }
 
+void answer_with_page(struct api *api, struct request *request, answer_work_fn *work)
+{
+    struct paging page;
+    struct why why = {0};
+    enum err err = paging_read(request, &page, &why);
+    if (err != OK)
+        reply_problem(request, 0, err, &why);
+    else
+        answer_later(api, request,
+                     &(struct answer_plan){.work = work, .input = &page, .size = sizeof page});
+}
+
 size_t paging_room(const struct paging *page)
 {
     return (size_t) page->limit + 1;

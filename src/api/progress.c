@@ -29,6 +29,7 @@ enum err item_find(const struct answer *answer, const char *id, struct store_pla
                    struct why *why)
 {
     const struct store_viewer viewer = answer_viewer(answer);
+    *out = (struct store_place){0};
     enum err err =
         id[0] != '\0' ? store_item_place(answer->api->store, id, &viewer, out) : ERR_NOT_FOUND;
     if (err == ERR_NOT_FOUND && id[0] != '\0' && is_arriving(answer, id)) {
@@ -435,14 +436,7 @@ static void list(struct answer *answer)
 
 void history_get(struct request *request, void *ctx)
 {
-    struct paging page;
-    struct why why = {0};
-    enum err err = paging_read(request, &page, &why);
-    if (err != OK)
-        reply_problem(request, 0, err, &why);
-    else
-        answer_later(ctx, request,
-                     &(struct answer_plan){.work = list, .input = &page, .size = sizeof page});
+    answer_with_page(ctx, request, list);
 }
 
 static void remove_sitting(struct answer *answer)

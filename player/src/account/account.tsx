@@ -5,9 +5,9 @@ import { useLocation } from 'preact-iso';
 import { call, type Shape } from '../api';
 import { at } from '../base';
 import { day, t } from '../i18n';
+import { Entry } from '../parts/entry';
 import { Icon } from '../parts/icon';
-import { announceGone } from '../parts/live';
-import { useAction, useList, type List } from '../parts/use-action';
+import { useList, type List } from '../parts/use-action';
 import { me, signOut, status } from '../store';
 import { deviceOf } from './device';
 import { Keys } from './keys';
@@ -18,26 +18,14 @@ type Session = Shape<'Session'>;
 type Identity = Shape<'Identities'>['items'][number];
 
 function SessionRow({ session, list }: { session: Session; list: List<Session> }) {
-  const { busy, problem, run } = useAction();
   const name = session.program ? t('account.program') : deviceOf(session.agent) || t('account.someDevice');
-  const end = async () => {
-    if (!await run(() => call('DELETE', `/me/sessions/${encodeURIComponent(session.id)}`))) return;
-    announceGone(t('account.ended', { name }));
-    await list.reload();
-  };
   return (
-    <li>
-      <div>
-        <h3>{name}</h3>
-        <p class="facts">{session.current ? t('account.thisOne') : t('account.seen', { day: day(session.seen), address: session.address })}</p>
-        {problem && <p class="error" role="alert">{problem}</p>}
-      </div>
-      {!session.current && (
-        <button type="button" class="quiet" aria-disabled={busy} onClick={() => void end()}>
-          <Icon name="out" />{t('account.signOut')}<span class="unseen"> {name}</span>
-        </button>
-      )}
-    </li>
+    <Entry
+      name={name} facts={session.current ? t('account.thisOne') : t('account.seen', { day: day(session.seen), address: session.address })}
+      path={session.current ? undefined : `/me/sessions/${encodeURIComponent(session.id)}`}
+      button={<><Icon name="out" />{t('account.signOut')}<span class="unseen"> {name}</span></>}
+      gone={t('account.ended', { name })} onEnded={() => void list.reload()}
+    />
   );
 }
 
@@ -52,23 +40,12 @@ function Sessions({ list }: { list: List<Session> }) {
 }
 
 function IdentityRow({ identity, title, list }: { identity: Identity; title: string; list: List<Identity> }) {
-  const { busy, problem, run } = useAction();
-  const remove = async () => {
-    if (!await run(() => call('DELETE', `/auth/identities/${encodeURIComponent(identity.id)}`))) return;
-    announceGone(t('removed', { name: title }));
-    await list.reload();
-  };
   return (
-    <li>
-      <div>
-        <h3>{title}</h3>
-        <p class="facts">{identity.name}</p>
-        {problem && <p class="error" role="alert">{problem}</p>}
-      </div>
-      <button type="button" class="quiet" aria-disabled={busy} onClick={() => void remove()}>
-        <Icon name="remove" />{t('account.unlink')}<span class="unseen"> {title}</span>
-      </button>
-    </li>
+    <Entry
+      name={title} facts={identity.name} path={`/auth/identities/${encodeURIComponent(identity.id)}`}
+      button={<><Icon name="remove" />{t('account.unlink')}<span class="unseen"> {title}</span></>}
+      gone={t('removed', { name: title })} onEnded={() => void list.reload()}
+    />
   );
 }
 

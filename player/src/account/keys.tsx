@@ -3,9 +3,9 @@
 import { useState } from 'preact/hooks';
 import { call, type Shape } from '../api';
 import { day, t } from '../i18n';
+import { Entry } from '../parts/entry';
 import { Field } from '../parts/field';
 import { Icon } from '../parts/icon';
-import { announceGone } from '../parts/live';
 import { Secret } from '../parts/secret';
 import { useAction, useList } from '../parts/use-action';
 import { isAdmin, isChild } from '../store';
@@ -20,23 +20,14 @@ function scopesOf(): Scope[] {
 }
 
 function KeyRow({ held, onEnded }: { held: Key; onEnded: () => void }) {
-  const { busy, problem, run } = useAction();
-  const end = async () => {
-    if (!await run(() => call('DELETE', `/me/keys/${encodeURIComponent(held.id)}`))) return;
-    announceGone(t('removed', { name: held.name }));
-    onEnded();
-  };
+  const may = held.scopes.map((scope) => t(`scope.${scope}`)).join(', ');
   return (
-    <li>
-      <div>
-        <h3>{held.name}</h3>
-        <p class="facts">{held.scopes.map((scope) => t(`scope.${scope}`)).join(', ')} · {held.seen ? t('apiKeys.seen', { day: day(held.seen) }) : t('apiKeys.unseen')}</p>
-        {problem && <p class="error" role="alert">{problem}</p>}
-      </div>
-      <button type="button" class="quiet" aria-disabled={busy} onClick={() => void end()}>
-        <Icon name="remove" />{t('apiKeys.end')}<span class="unseen"> {held.name}</span>
-      </button>
-    </li>
+    <Entry
+      name={held.name} facts={`${may} · ${held.seen ? t('apiKeys.seen', { day: day(held.seen) }) : t('apiKeys.unseen')}`}
+      path={`/me/keys/${encodeURIComponent(held.id)}`}
+      button={<><Icon name="remove" />{t('apiKeys.end')}<span class="unseen"> {held.name}</span></>}
+      gone={t('removed', { name: held.name })} onEnded={onEnded}
+    />
   );
 }
 

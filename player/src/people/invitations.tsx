@@ -3,8 +3,8 @@
 import { useState } from 'preact/hooks';
 import { call, type Shape } from '../api';
 import { day, t } from '../i18n';
+import { Entry } from '../parts/entry';
 import { Icon } from '../parts/icon';
-import { announceGone } from '../parts/live';
 import { Secret } from '../parts/secret';
 import { useAction, useList } from '../parts/use-action';
 import { BoundsFields, boundsOf, boundsWords, MEMBER, wishOf } from './bounds';
@@ -13,21 +13,12 @@ import { linkHint, linkTo } from './person';
 type Invite = Shape<'Invite'>;
 
 function Row({ invite, onEnded }: { invite: Invite; onEnded: () => void }) {
-  const { busy, problem, run } = useAction();
-  const takeBack = async () => {
-    if (!await run(() => call('DELETE', `/invites/${encodeURIComponent(invite.id)}`))) return;
-    announceGone(t('removed', { name: t('invites.link') }));
-    onEnded();
-  };
   return (
-    <li>
-      <div>
-        <h3>{boundsWords(boundsOf(invite))}</h3>
-        <p class="facts">{t('invites.until', { day: day(invite.expires) })}</p>
-        {problem && <p class="error" role="alert">{problem}</p>}
-      </div>
-      <button type="button" class="quiet" aria-disabled={busy} onClick={() => void takeBack()}><Icon name="remove" />{t('invites.takeBack')}</button>
-    </li>
+    <Entry
+      name={boundsWords(boundsOf(invite))} facts={t('invites.until', { day: day(invite.expires) })}
+      path={`/invites/${encodeURIComponent(invite.id)}`} button={<><Icon name="remove" />{t('invites.takeBack')}</>}
+      gone={t('removed', { name: t('invites.link') })} onEnded={onEnded}
+    />
   );
 }
 

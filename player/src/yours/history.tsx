@@ -4,8 +4,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, type Shape } from '../api';
 import { at } from '../base';
 import { clock, day, t } from '../i18n';
+import { Entry } from '../parts/entry';
 import { Icon } from '../parts/icon';
-import { announceGone } from '../parts/live';
 import { useAction } from '../parts/use-action';
 
 type Sitting = Shape<'Sitting'>;
@@ -14,26 +14,16 @@ const load = (cursor: string | undefined, signal: AbortSignal) =>
   call<Shape<'History'>>('GET', `/history?limit=20${cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`}`, { signal });
 
 function Row({ sitting, onRemoved }: { sitting: Sitting; onRemoved: () => void }) {
-  const { busy, problem, run } = useAction();
   const { id, item, file, completed, position } = sitting;
-  const remove = async () => {
-    if (await run(() => call('DELETE', `/history/${encodeURIComponent(id)}`))) {
-      announceGone(t('removed', { name: item.title }));
-      onRemoved();
-    }
-  };
   const when = day(sitting.at);
   return (
-    <li>
-      <div>
-        <h3>{item.here && file !== null ? <a href={at(`/watch/${encodeURIComponent(file)}`)}>{item.title}</a> : item.title}</h3>
-        <p class="facts">{completed ? t('history.whole', { day: when }) : t('history.part', { day: when, time: clock(position) })}</p>
-        {problem && <p class="error" role="alert">{problem}</p>}
-      </div>
-      <button type="button" class="quiet" aria-disabled={busy} onClick={() => void remove()}>
-        <Icon name="remove" /><span class="unseen">{t('history.remove')}: {item.title}, {when}</span>
-      </button>
-    </li>
+    <Entry
+      name={item.here && file !== null ? <a href={at(`/watch/${encodeURIComponent(file)}`)}>{item.title}</a> : item.title}
+      facts={completed ? t('history.whole', { day: when }) : t('history.part', { day: when, time: clock(position) })}
+      path={`/history/${encodeURIComponent(id)}`}
+      button={<><Icon name="remove" /><span class="unseen">{t('history.remove')}: {item.title}, {when}</span></>}
+      gone={t('removed', { name: item.title })} onEnded={onRemoved}
+    />
   );
 }
 
