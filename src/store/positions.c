@@ -99,6 +99,7 @@ static enum err table_put(struct table *table, const struct store_report *report
     if (table->count == REPORTS_MOST)
         return ERR_BUSY;
     mem_grow(table->reports, table->count, table->room);
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is room for more than count now */
     table->reports[table->count++] = *report;
     table->slots[slot] = (uint32_t) table->count;
     return OK;
