@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import { afterEach, expect, test, vi } from 'vitest';
 import { fakeServer, house } from './account/testing';
-import { begun, later, load, loadBegun, loadLater, setLater, status } from './store';
+import { begun, later, load, loadBegun, loadLater, placeChanged, setLater, status, titles } from './store';
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -34,4 +34,13 @@ test('what was taken off the list elsewhere is off it here', async () => {
   expect(later.value).toEqual([]);
   await expect(setLater(item, true)).rejects.toThrow();
   expect(later.value).toEqual([]);
+});
+
+test('a place in what stands in no list asks for no title', async () => {
+  house();
+  const ofTitle = vi.fn();
+  fakeServer({ 'GET /continue': () => ({ items: [], next: null }), 'GET /titles/a-link': ofTitle });
+  titles.value = [];
+  await placeChanged('a-link');
+  expect(ofTitle).not.toHaveBeenCalled();
 });

@@ -129,11 +129,12 @@ export async function setLater(item: api.ItemSummary, wanted: boolean): Promise<
   later.value = wanted ? [{ item, added: new Date().toISOString() }, ...others] : others;
 }
 
-/** Where one is in this film has changed. */
+/** Where one is in this film has changed. What was linked to stands in no list. */
 export async function placeChanged(item: string): Promise<void> {
   const never = new AbortController().signal;
-  const [title] = await Promise.all([api.getTitle(item, never).catch(() => undefined), loadBegun(never)]);
-  if (title && titles.peek()) titles.value = titles.peek()?.map((each) => (each.id === item ? title : each));
+  const isListed = titles.peek()?.some((each) => each.id === item) ?? false;
+  const [title] = await Promise.all([isListed ? api.getTitle(item, never).catch(() => undefined) : undefined, loadBegun(never)]);
+  if (title) titles.value = titles.peek()?.map((each) => (each.id === item ? title : each));
 }
 
 export async function hideBegun(item: string): Promise<void> {
