@@ -89,8 +89,9 @@ class Chaos:
         if answer.status not in EXPECTED:
             self.complain(f"{path}: {answer.status} {answer.body[:200]}")
         self.count("segments" if answer.status == 200 else "later")
-        if answer.status == 503:
-            time.sleep(0.2)
+        # As fast as people who skip about, whatever the answer: what was refused for good is refused at once, and
+        # more and more is, as whatever two processes were killed over stays so until the end.
+        time.sleep(dice.uniform(0.1, 0.5))
 
     def watch(self, playback, dice):
         base = f"/hls/{playback['file']}/"
