@@ -47,9 +47,18 @@ struct config {
         char *admin_password_file;
         char *registration; /* "invite", "open" or "closed" */
         struct config_list emails;
+        bool link_by_email;
         struct config_provider *providers; /* only in the file */
         size_t provider_count;
     } auth;
+    struct {
+        char *url;
+        char *from;
+        char *username;
+        char *password_file;
+        bool clear_text;
+        int64_t retry_s;
+    } mail;
     struct {
         struct config_list folders;
         int64_t rescan_s;

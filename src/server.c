@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "fetch/fetch.h"
+#include "fetch/mail.h"
 #include "fetch/remotes.h"
 #include "hls/hls.h"
 #include "http/http.h"
@@ -47,6 +48,7 @@ struct server {
     struct hls *hls;
     struct fetch *fetch;
     struct others *others;
+    struct mail *mail;     /* NULL: no letters are sent */
     char *identity_secret; /* of a proxy that names people; NULL: there is none */
     struct remotes *remotes;
     struct torrents *torrents;
@@ -365,7 +367,8 @@ static enum err start_fetch(struct server *server, struct why *why)
 /* --- those who vouch for people --- */
 
 /* What is set, or the first line of the file that is named. The caller's (mem_free). */
-static enum err read_secret(const char *text, const char *path, char **out, struct why *why)
+static enum err read_secret(const char *text, const char *path, const char *setting, char **out,
+                            struct why *why)
 {
     char line[1024] = "";
     if (path[0] == '\0') {
@@ -377,7 +380,7 @@ static enum err read_secret(const char *text, const char *path, char **out, stru
     if (file != NULL)
         fclose(file);
     if (!is_read)
-        return why_set(why, ERR_BAD_INPUT, "auth.providers", "%s cannot be read", path);
+        return why_set(why, ERR_BAD_INPUT, setting, "%s cannot be read", path);
     line[strcspn(line, "\r\n")] = '\0';
     *out = mem_strdup(line);
     explicit_bzero(line, sizeof line);
@@ -405,9 +408,11 @@ static enum err read_provider(struct server *server, const struct config_provide
         .header = from->header,
         .creates = strcmp(from->create, "true") == 0,
     };
-    enum err err = read_secret(from->client_secret, from->client_secret_file, secret, why);
+    enum err err =
+        read_secret(from->client_secret, from->client_secret_file, "auth.providers", secret, why);
     if (err == OK && strcmp(from->kind, "header") == 0 && server->identity_secret == NULL)
-        err = read_secret(from->secret, from->secret_file, &server->identity_secret, why);
+        err = read_secret(from->secret, from->secret_file, "auth.providers",
+                          &server->identity_secret, why);
     to->client_secret = *secret;
     return err;
 }
@@ -424,6 +429,7 @@ static enum err start_others(struct server *server, struct why *why)
         err = read_provider(server, &config->auth.providers[i], &providers[i], &secrets[i], why);
     const struct others_options options = {.providers = providers,
                                            .count = count,
+                                           .links_by_email = config->auth.link_by_email,
                                            .emails =
                                                (const char *const *) config->auth.emails.items};
     if (err == OK)
@@ -433,6 +439,33 @@ static enum err start_others(struct server *server, struct why *why)
             explicit_bzero(secrets[i], strlen(secrets[i]));
         mem_free(secrets[i]);
     }
+    return err;
+}
+
+static enum err start_mail(struct server *server, struct why *why)
+{
+    const struct config *config = server->config;
+    CLEANUP(mem_free_at) char *password = NULL;
+    if (config->mail.url[0] == '\0')
+        return OK;
+    if (config->http.public_url[0] == '\0')
+        return why_set(why, ERR_BAD_INPUT, "http.public_url",
+                       "http.public_url is empty: letters hold links to it, so mail.url needs it");
+    enum err err =
+        read_secret("", config->mail.password_file, "mail.password_file", &password, why);
+    if (err != OK)
+        return err;
+    const struct mail_options options = {
+        .url = config->mail.url,
+        .from = config->mail.from,
+        .username = config->mail.username,
+        .password = password,
+        .allows_clear = config->mail.clear_text,
+        .ca_file = set_or_null(config->fetch.ca_file),
+        .retry_ms = config->mail.retry_s * 1000,
+    };
+    err = mail_new(&options, &server->mail, why);
+    explicit_bzero(password, strlen(password));
     return err;
 }
 
@@ -466,6 +499,7 @@ static enum err start_api(struct server *server, struct why *why)
         .fetch = server->fetch,
         .positions = server->positions,
         .others = server->others,
+        .mail = server->mail,
         .public_url = server->config->http.public_url,
         .sandbox = media_host_sandbox(server->host),
         .base_path = server->config->http.base_path,
@@ -580,6 +614,8 @@ static enum err start_all(struct server *server, const struct media_options *med
     if (err == OK)
         err = start_others(server, why);
     if (err == OK)
+        err = start_mail(server, why);
+    if (err == OK)
         err = start_api(server, why);
     if (err == OK)
         err = start_hls(server, why);
@@ -597,6 +633,7 @@ static enum err start_all(struct server *server, const struct media_options *med
 /* In the order that api.h gives: no new request, no news, no answers, no rooms, no memory. */
 static void stop_all(struct server *server)
 {
+    mail_halt(server->mail);
     if (server->api != NULL)
         api_end_streams(server->api);
     if (server->http != NULL)
@@ -614,6 +651,7 @@ static void stop_all(struct server *server)
     library_free(&server->library);
     api_free(&server->api);
     others_free(&server->others);
+    mail_free(&server->mail);
     if (server->identity_secret != NULL)
         explicit_bzero(server->identity_secret, strlen(server->identity_secret));
     mem_free(server->identity_secret);

@@ -61,8 +61,8 @@ only 'yaml' 'src/config\.c'
 only 'libtorrent' 'src/torrent/shim'
 say 'C++ outside of the shim:' "$(find src segments -name '*.[ch]pp' | grep -v '^src/torrent/shim')"
 only 'seccomp' 'segments/'
-only 'jose/' 'src/auth/'
-only 'sodium' 'src/(api|auth|hls|source|store|library)/'
+only 'jose/|fido' 'src/auth/'
+only 'sodium' 'src/(api|auth|fetch|hls|source|store|library)/'
 
 # The programs hold no library of the other's.
 symbols() { nm -D --undefined-only "$1" 2>/dev/null | awk '{print $2}'; }

@@ -4,7 +4,7 @@
 
 PACKAGES_BUILD="build-essential cmake ninja-build pkg-config
     libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswresample-dev libswscale-dev
-    libuv1-dev libh2o-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libjansson-dev libjose-dev libsqlite3-dev libsodium-dev
+    libuv1-dev libh2o-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libjansson-dev libjose-dev libfido2-dev libsqlite3-dev libsodium-dev
     libyaml-dev libseccomp-dev libtorrent-rasterbar-dev libuchardet-dev libchromaprint-dev"
 PACKAGES_RUN="ffmpeg qrencode util-linux iproute2"
 PACKAGES_TEST="libcmocka-dev ffmpeg mkvtoolnix python3 python3-pytest python3-pytest-xdist python3-jwt python3-cryptography

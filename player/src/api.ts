@@ -91,9 +91,11 @@ export const setUp = (body: Schemas['SetupWish']) =>
   call<unknown>('POST', '/setup', { body });
 export const signIn = (body: Schemas['Credentials']) =>
   call<unknown>('POST', '/session', { body });
-/** By an invitation, or without a code where registration is open; signs in. */
-export const register = (body: Schemas['SetupWish']) =>
-  call<unknown>('POST', '/register', { body });
+/** By an invitation, or without a code where registration is open; signs in, or says where a letter went. */
+export const register = (body: Schemas['RegisterWish']) =>
+  call<Me | { email: string }>('POST', '/register', { body });
+/** By the code of a letter; an account that it makes is signed in, else there is no answer. */
+export const verify = (body: Schemas['VerifyWish']) => call<Me | undefined>('POST', '/verify', { body });
 /** By a link of an administrator; signs in. */
 export const resetPassword = (body: Schemas['ResetWish']) =>
   call<unknown>('POST', '/reset', { body });

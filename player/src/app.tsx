@@ -17,6 +17,7 @@ const NewPassword = lazy(() => import('./pages/by-code').then((module) => module
 const People = lazy(() => import('./people/people').then((module) => module.People));
 const Setup = lazy(() => import('./pages/setup').then((module) => module.Setup));
 const Settings = lazy(() => import('./pages/settings').then((module) => module.Settings));
+const Verify = lazy(() => import('./pages/verify').then((module) => module.Verify));
 const Watch = lazy(() => import('./watch/watch').then((module) => module.Watch));
 const Yours = lazy(() => import('./yours/yours').then((module) => module.Yours));
 
@@ -31,6 +32,7 @@ function Pages() {
       <Route path={at('/invite')} component={Invited} />
       <Route path={at('/reset')} component={NewPassword} />
       <Route path={at('/settings')} component={Settings} />
+      <Route path={at('/verify')} component={Verify} />
       <Route path={at('/yours')} component={Yours} />
       <Route path={at('/watch/:id')} component={Watch} />
       <Route default component={NotFound} />
@@ -50,6 +52,7 @@ function Shown() {
       <Router>
         <Route path={at('/invite')} component={Invited} />
         <Route path={at('/reset')} component={NewPassword} />
+        <Route path={at('/verify')} component={Verify} />
         <Route default component={SignIn} />
       </Router>
     );

@@ -50,10 +50,19 @@ export async function signIn(username: string, password: string): Promise<void> 
   await load();
 }
 
-/** By an invitation, or without a code where registration is open. */
-export async function register(code: string, username: string, password: string): Promise<void> {
-  await api.register(code === '' ? { username, password } : { code, username, password });
+/** By an invitation, or without a code where registration is open. Where a letter went to instead of signing in. */
+export async function register(code: string, username: string, password: string, email: string): Promise<string | undefined> {
+  const answer = await api.register({ username, password, ...(code && { code }), ...(email && { email }) });
+  if (!('id' in answer)) return answer.email;
   await load();
+  return undefined;
+}
+
+/** By the code of a letter. True: it made an account, which is signed in. */
+export async function verify(code: string, password: string): Promise<boolean> {
+  const made = await api.verify({ code, ...(password && { password }) });
+  await load();
+  return made !== undefined;
 }
 
 /** By a link that an administrator made. */

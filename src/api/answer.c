@@ -147,6 +147,11 @@ void answer_note(const struct answer *answer, const char *action, const char *ob
     auth_note(answer->api->auth, &answer->user, slice_of(answer->peer), action, object);
 }
 
+void answer_go_on(struct answer *answer, answer_then_fn *then)
+{
+    answer->_then = then;
+}
+
 void answer_fail(struct answer *answer, enum err kind, int status)
 {
     answer->kind = kind;

@@ -47,6 +47,20 @@ static const struct http_route ROUTES[] = {
      .flags = ROUTE_OPEN,
      .body = JSON,
      .handler = reset_post},
+    {.method = "POST",
+     .path = "/api/v1/verify",
+     .flags = ROUTE_OPEN,
+     .body = JSON,
+     .handler = verify_post},
+    {.method = "POST",
+     .path = "/api/v1/passkeys/options",
+     .flags = ROUTE_OPEN,
+     .handler = passkeys_options_post},
+    {.method = "POST",
+     .path = "/api/v1/passkeys",
+     .flags = ROUTE_OPEN,
+     .body = JSON,
+     .handler = passkeys_post},
     {.method = "GET",
      .path = "/auth/{provider}/start",
      .flags = ROUTE_OPEN | ROUTE_OUTWARD,
@@ -75,6 +89,32 @@ static const struct http_route ROUTES[] = {
      .flags = ROUTE_PERSON,
      .body = JSON,
      .handler = me_password_put},
+    {.method = "PUT",
+     .path = "/api/v1/me/email",
+     .flags = ROUTE_PERSON,
+     .body = JSON,
+     .handler = me_email_put},
+    {.method = "DELETE",
+     .path = "/api/v1/me/email",
+     .flags = ROUTE_PERSON,
+     .handler = me_email_delete},
+    {.method = "GET",
+     .path = "/api/v1/me/passkeys",
+     .flags = ROUTE_PERSON,
+     .handler = me_passkeys_get},
+    {.method = "POST",
+     .path = "/api/v1/me/passkeys/options",
+     .flags = ROUTE_PERSON,
+     .handler = me_passkeys_options_post},
+    {.method = "POST",
+     .path = "/api/v1/me/passkeys",
+     .flags = ROUTE_PERSON,
+     .body = JSON,
+     .handler = me_passkeys_post},
+    {.method = "DELETE",
+     .path = "/api/v1/me/passkeys/{id}",
+     .flags = ROUTE_PERSON,
+     .handler = me_passkey_delete},
     {.method = "GET",
      .path = "/api/v1/me/sessions",
      .flags = ROUTE_PERSON,
@@ -416,6 +456,7 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->library = options->library;
     api->fetch = options->fetch;
     api->positions = options->positions;
+    api->mail = options->mail;
     api->others = options->others;
     api->public_url = mem_strdup(options->public_url);
     api->streams = streams_new();
@@ -435,7 +476,8 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     make_routes(api);
     if (pool_new("api", POOL_THREADS, POOL_QUEUE, &api->pool) != OK ||
         pool_new("filing", 1, POOL_QUEUE, &api->filing) != OK ||
-        pool_new("outward", OUTWARD_THREADS, OUTWARD_QUEUE, &api->outward) != OK) {
+        pool_new("outward", OUTWARD_THREADS, OUTWARD_QUEUE, &api->outward) != OK ||
+        pool_new("letters", OUTWARD_THREADS, OUTWARD_QUEUE, &api->letters) != OK) {
         api_free(&api);
         return why_set(why, ERR_BUSY, NULL, "no thread can be started");
     }
@@ -484,6 +526,7 @@ void api_free(struct api **api)
     pool_free(&gone->pool);
     pool_free(&gone->filing);
     pool_free(&gone->outward);
+    pool_free(&gone->letters);
     playbacks_free(&gone->playbacks);
     downloads_free(&gone->downloads);
     arriving_free(&gone->arriving);

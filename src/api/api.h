@@ -14,6 +14,7 @@
 #include "auth/others.h"
 #include "base/err.h"
 #include "fetch/fetch.h"
+#include "fetch/mail.h"
 #include "fetch/remotes.h"
 #include "hls/hls.h"
 #include "http/http.h"
@@ -31,6 +32,7 @@ struct api_options {
     struct fetch *fetch;
     struct positions *positions;
     struct others *others;
+    struct mail *mail;          /* NULL: no letters are sent */
     const char *public_url;     /* http.public_url; "" */
     const char *sandbox;        /* the layers that guard media processes, joined by commas */
     const char *base_path;      /* http.base_path; "" or "/films" */

@@ -6,6 +6,7 @@
 #include "api/inside.h"
 #include "auth/people.h"
 #include "store/comments.h"
+#include "store/emails.h"
 #include "store/links.h"
 #include "store/watchlist.h"
 
@@ -74,8 +75,11 @@ static void collect(struct answer *answer)
     struct store *store = answer->api->store;
     const char *user = answer->user.id;
     const struct store_viewer viewer = answer_viewer(answer);
+    char email[STORE_EMAIL_SIZE] = "";
     answer->body = json_pack("{s:o, s:o}", "account", me_json(&answer->user), "preferences",
                              preferences_of(answer->api, user));
+    if (store_email_get(store, user, email) == OK && email[0] != '\0')
+        json_object_set_new(json_object_get(answer->body, "account"), "email", json_string(email));
     enum err err = positions_write(answer->api->positions);
     if (err == OK)
         err = store_history_each(store, &viewer, 0, SIZE_MAX / 2, put_sitting,

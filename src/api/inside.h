@@ -8,11 +8,14 @@
 #include <jansson.h>
 
 #include "api/api.h"
+#include "auth/emails.h"
 #include "base/pool.h"
 #include "base/str.h"
 #include "store/films.h"
 #include "store/positions.h"
 #include "store/sessions.h"
+
+enum { STATUS_UNPROCESSABLE = 422, STATUS_BAD_GATEWAY = 502 };
 
 struct events;
 struct playbacks;
@@ -27,7 +30,9 @@ struct api {
     struct fetch *fetch;
     struct positions *positions;
     struct others *others;
+    struct mail *mail;    /* NULL: no letters are sent */
     struct pool *outward; /* what waits for those who vouch for people */
+    struct pool *letters; /* what waits for a mail server */
     struct streams *streams;
     char *sandbox, *base_path, *fetched_folder, *data_folder, *public_url;
     void (*restart)(void *ctx);
@@ -101,6 +106,8 @@ void answer_later(struct api *api, struct request *request, const struct answer_
 /* The input of `work` is the path's first parameter, an id: "" where it is longer than ours. */
 void answer_with_id(struct api *api, struct request *request, answer_work_fn *work);
 void answer_fail(struct answer *answer, enum err kind, int status);
+/* By the work: it was OK, and `then` goes on with the request, as that of a plan. */
+void answer_go_on(struct answer *answer, answer_then_fn *then);
 
 /* Whom the work is done for; lent by the answer. */
 struct store_viewer answer_viewer(const struct answer *answer);
@@ -196,6 +203,15 @@ void identities_get(struct request *request, void *api);
 void identity_delete(struct request *request, void *api);
 void register_post(struct request *request, void *api);
 void reset_post(struct request *request, void *api);
+void verify_post(struct request *request, void *api);
+void passkeys_options_post(struct request *request, void *api);
+void passkeys_post(struct request *request, void *api);
+void me_passkeys_get(struct request *request, void *api);
+void me_passkeys_options_post(struct request *request, void *api);
+void me_passkeys_post(struct request *request, void *api);
+void me_passkey_delete(struct request *request, void *api);
+void me_email_put(struct request *request, void *api);
+void me_email_delete(struct request *request, void *api);
 void me_get(struct request *request, void *api);
 void me_patch(struct request *request, void *api);
 void me_export_get(struct request *request, void *api);
@@ -313,17 +329,25 @@ MUST_CHECK enum err links_open_file(struct api *api, const char *id, struct sour
 json_t *me_json(const struct http_user *user);
 /* REFUSED, with words: the server runs without accounts. */
 MUST_CHECK enum err api_need_accounts(const struct api *api, struct why *why);
+enum credentials_kind {
+    CREDENTIALS_NAMED,    /* a name and a password; the rest may be absent, as below */
+    CREDENTIALS_PASSWORD, /* a password */
+    CREDENTIALS_CODE,     /* a code; perhaps a password */
+};
 struct credentials {
-    char *username, *password, *code; /* code, and username where it is not needed, may be NULL */
-    char peer[64], agent[STORE_AGENT_SIZE];
+    char *username, *password, *code, *email; /* NULL: absent */
+    struct emails_letter letter;              /* what came of it */
+    char peer[64], agent[STORE_AGENT_SIZE], known[TOKENS_BROWSER_SIZE];
     bool is_loopback, is_secure, is_program;
 };
 void credentials_fini(void *credentials);
-MUST_CHECK enum err credentials_read(struct request *request, bool needs_name,
+/* Who asks, from where, without the body. */
+void credentials_read_from(struct request *request, struct credentials *out);
+MUST_CHECK enum err credentials_read(struct request *request, enum credentials_kind kind,
                                      struct credentials *out, struct why *why);
 /* Runs `work` on auth's pool with the credentials of the body; refuses the request where it has none, or
  * there are no accounts. */
-void credentials_later(struct api *api, struct request *request, bool needs_name,
+void credentials_later(struct api *api, struct request *request, enum credentials_kind kind,
                        answer_work_fn *work);
 struct auth_wish credentials_wish(const struct credentials *credentials);
 /* Fills in who is signed in, and the cookie. */
@@ -331,6 +355,15 @@ void session_answer(struct answer *answer, int status, const struct auth_answer 
                     bool is_secure);
 void session_cookie(const struct api *api, const char *token, bool is_secure, char *out,
                     size_t size);
+enum { ORIGIN_SIZE = 300 };
+/* Where this server is for who asks, with its base path: http.public_url, or what the browser asked for, whose name
+ * the guard has checked. */
+void api_origin(const struct api *api, struct request *request, char *out, size_t size);
+
+/* --- emails.c --- */
+/* Answers with 202 when the letter is on its way, of an account that is made then or one that is there. */
+void emails_send(struct api *api, struct request *request, const struct emails_letter *letter,
+                 bool is_new);
 
 /* --- titles.c, files.c, library.c --- */
 /* With what the viewer has of it, where it was read for one. */

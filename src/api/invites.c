@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { DAY_S = 24 * 60 * 60, STATUS_UNPROCESSABLE = 422 };
+enum { DAY_S = 24 * 60 * 60 };
 
 static json_t *invite_json(const struct store_invite *invite)
 {
@@ -131,17 +131,47 @@ static void finish(struct answer *answer, enum err err, int status,
         answer_fail(answer, err, status_of(err));
 }
 
+static void send_letter(struct answer *answer, struct request *request)
+{
+    const struct credentials *credentials = answer->input;
+    emails_send(answer->api, request, &credentials->letter, true);
+}
+
+/* Whose address it is shows in the answer to a letter: until then there is no account. */
+static void ask_by_letter(struct answer *answer)
+{
+    struct credentials *credentials = answer->input;
+    const struct auth_wish wish = credentials_wish(credentials);
+    enum err err = OK;
+    if (credentials->email == NULL) {
+        answer_fail(answer,
+                    why_set(&answer->why, ERR_BAD_INPUT, "email", "an address is needed here"), 0);
+        return;
+    }
+    err = emails_register(answer->api->auth, &wish, slice_of(credentials->email),
+                          &credentials->letter, &answer->retry_after_s, &answer->why);
+    if (err == OK)
+        answer_go_on(answer, send_letter);
+    else
+        answer_fail(answer, err, status_of(err));
+}
+
 static void make_account(struct answer *answer)
 {
+    struct api *api = answer->api;
     struct auth_wish wish = credentials_wish(answer->input);
     struct auth_answer opened = {0};
-    enum err err = people_register(answer->api->auth, &wish, &opened, &answer->why);
+    if (wish.code.at == NULL && api->mail != NULL && auth_registration(api->auth) == AUTH_OPEN) {
+        ask_by_letter(answer);
+        return;
+    }
+    enum err err = people_register(api->auth, &wish, &opened, &answer->why);
     finish(answer, err, 201, &opened);
 }
 
 void register_post(struct request *request, void *ctx)
 {
-    credentials_later(ctx, request, true, make_account);
+    credentials_later(ctx, request, CREDENTIALS_NAMED, make_account);
 }
 
 static void set_password(struct answer *answer)
@@ -154,5 +184,5 @@ static void set_password(struct answer *answer)
 
 void reset_post(struct request *request, void *ctx)
 {
-    credentials_later(ctx, request, false, set_password);
+    credentials_later(ctx, request, CREDENTIALS_PASSWORD, set_password);
 }

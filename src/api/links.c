@@ -11,8 +11,6 @@
 #include "fetch/remotes.h"
 #include "store/links.h"
 
-enum { STATUS_UNPROCESSABLE = 422 };
-
 /* --- in the words of the API --- */
 
 static json_t *link_json(struct api *api, const struct store_link *link)

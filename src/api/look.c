@@ -10,7 +10,7 @@
 #include "http/query.h"
 #include "store/links.h"
 
-enum { LOOK_MS = 20000, STATUS_BAD_GATEWAY = 502, STATUS_UNPROCESSABLE = 422 };
+enum { LOOK_MS = 20000 };
 
 struct look {
     struct api *api;

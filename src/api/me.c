@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* /api/v1/me: who is signed in, how he likes things, his password, and the places where he is. */
+#include <string.h>
+
 #include "api/inside.h"
 #include "auth/people.h"
 #include "base/mem.h"
+#include "store/emails.h"
 #include "store/preferences.h"
 
 static void tell(struct answer *answer)
 {
+    struct store_user user;
+    char email[STORE_EMAIL_SIZE] = "";
+    struct store *store = answer->api->store;
+    bool is_kept = store_user_get(store, answer->user.id, &user) == OK &&
+                   store_email_get(store, answer->user.id, email) == OK;
     answer->body = me_json(&answer->user);
+    json_object_set_new(answer->body, "has_password",
+                        json_boolean(is_kept && user.password[0] != '\0'));
+    if (email[0] != '\0')
+        json_object_set_new(answer->body, "email", json_string(email));
     json_object_set_new(answer->body, "preferences", preferences_of(answer->api, answer->user.id));
+    explicit_bzero(&user, sizeof user);
 }
 
 void me_get(struct request *request, void *ctx)
@@ -80,6 +93,15 @@ static void password_fini(void *arg)
     body_forget(&wish->password);
 }
 
+/* What is absent is another fault than what does not fit. */
+static int status_of(enum err err, const struct why *why)
+{
+    if (err == ERR_LIMIT)
+        return 429;
+    bool is_absent = strcmp(why->field, "current") == 0;
+    return err == ERR_BAD_INPUT && !is_absent ? STATUS_UNPROCESSABLE : 0;
+}
+
 static void set_password(struct answer *answer)
 {
     const struct password_wish *wish = answer->input;
@@ -88,7 +110,7 @@ static void set_password(struct answer *answer)
                                        &answer->retry_after_s, &answer->why);
     answer->status = 204;
     if (err != OK)
-        answer_fail(answer, err, err == ERR_LIMIT ? 429 : err == ERR_BAD_INPUT ? 422 : 0);
+        answer_fail(answer, err, status_of(err, &answer->why));
 }
 
 void me_password_put(struct request *request, void *ctx)
@@ -99,7 +121,7 @@ void me_password_put(struct request *request, void *ctx)
     json_t *body = NULL;
     enum err err = request_json(request, &body, &why);
     if (err == OK)
-        err = body_text(body, "current", true, &wish.current, &why);
+        err = body_text(body, "current", false, &wish.current, &why);
     if (err == OK)
         err = body_text(body, "password", true, &wish.password, &why);
     if (err == OK)

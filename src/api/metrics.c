@@ -30,6 +30,7 @@ static void work(struct answer *answer)
     if (hls != NULL)
         hls_metrics(hls, &answer->text);
     library_metrics(answer->api->library, &answer->text);
+    auth_metrics(&answer->text);
 }
 
 void metrics_get(struct request *request, void *ctx)

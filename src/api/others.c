@@ -9,6 +9,7 @@
 
 #include "api/inside.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "store/logins.h"
 
@@ -23,6 +24,7 @@ struct visit {
     char state[48];
     char *code, *iss, *token, *email, *header; /* NULL: absent */
     bool is_secure, is_link, was_denied;
+    bool is_page; /* a browser asks, for somebody who looks at it */
 };
 
 static void visit_fini(void *arg)
@@ -40,27 +42,18 @@ static char *copy(struct slice text)
     return text.at != NULL && text.length <= HEADER_MOST ? mem_strndup(text.at, text.length) : NULL;
 }
 
-/* http.public_url, or what the browser asked for, whose name the guard has checked. */
-static void write_origin(const struct api *api, struct request *request, char *out, size_t size)
+static bool wants_page(const struct request *request)
 {
-    struct slice host = request_header(request, "host");
-    const char *name = strstr(api->public_url, "://");
-    size_t length = name != NULL ? (size_t) (name + 3 - api->public_url) : 0;
-    length += strcspn(api->public_url + length, "/");
-    if (length > 0)
-        snprintf(out, size, "%.*s%s", (int) length, api->public_url, api->base_path);
-    else
-        snprintf(out, size, "%s://%.*s%s", request_is_secure(request) ? "https" : "http",
-                 (int) (host.length < 255 ? host.length : 255), host.at != NULL ? host.at : "",
-                 api->base_path);
+    struct slice accept = request_header(request, "accept");
+    return accept.at != NULL && memmem(accept.at, accept.length, "text/html", 9) != NULL;
 }
 
 static void read_visit(struct api *api, struct request *request, struct visit *out)
 {
-    char origin[300];
-    *out = (struct visit){.is_secure = request_is_secure(request)};
+    char origin[ORIGIN_SIZE];
+    *out = (struct visit){.is_secure = request_is_secure(request), .is_page = wants_page(request)};
     copy_slice(request_param(request, 0), out->provider, sizeof out->provider);
-    write_origin(api, request, origin, sizeof origin);
+    api_origin(api, request, origin, sizeof origin);
     snprintf(out->redirect_uri, sizeof out->redirect_uri, "%s/auth/%s/callback", origin,
              out->provider);
     copy_slice(request_peer(request), out->peer, sizeof out->peer);
@@ -90,11 +83,50 @@ static void go_home(struct answer *answer, const char *said)
     snprintf(answer->location, sizeof answer->location, "%s/%s", answer->api->base_path, said);
 }
 
+/* What came of it in a word, which the page has a sentence for. */
+static const char *reason_of(enum err err, int status)
+{
+    static const struct {
+        int status;
+        enum err err;
+        const char *reason;
+    } REASONS[] = {
+        {400, ERR_COUNT, "over"},        {409, ERR_COUNT, "taken"},
+        {502, ERR_COUNT, "unreachable"}, {403, ERR_NOT_FOUND, "unknown"},
+        {403, ERR_GONE, "disabled"},     {403, ERR_REFUSED, "address"},
+    };
+    for (size_t i = 0; i < sizeof REASONS / sizeof REASONS[0]; i++)
+        if (REASONS[i].status == status && (REASONS[i].err == err || REASONS[i].err == ERR_COUNT))
+            return REASONS[i].reason;
+    return "failed";
+}
+
+/* Who looks at a page is led back to where it was begun; a program is told as everywhere. */
+static void refuse(struct answer *answer, enum err err, int status, bool is_link)
+{
+    const struct visit *visit = answer->input;
+    char said[64];
+    log_info("others.refused", log_str("provider", visit->provider),
+             log_str("reason", reason_of(err, status)), log_str("why", answer->why.text));
+    if (!visit->is_page) {
+        answer_fail(answer, err, status);
+        return;
+    }
+    snprintf(said, sizeof said, "%s?refused=%s", is_link ? "settings" : "login",
+             reason_of(err, status));
+    go_home(answer, said);
+}
+
 static void flow_cookie(const struct api *api, const char *secret, bool is_secure, char *out,
                         size_t size)
 {
     snprintf(out, size, FLOW_COOKIE "=%s; Path=%s/auth/; HttpOnly; SameSite=Lax; Max-Age=%d%s",
              secret, api->base_path, secret[0] != '\0' ? 600 : 0, is_secure ? "; Secure" : "");
+}
+
+static bool is_about_him(enum err err)
+{
+    return err == ERR_NOT_FOUND || err == ERR_GONE || err == ERR_REFUSED;
 }
 
 static void enter(struct answer *answer, const struct provider *provider,
@@ -106,7 +138,7 @@ static void enter(struct answer *answer, const struct provider *provider,
     enum err err =
         others_enter(answer->api->others, provider, person, &wish, &opened, &answer->why);
     if (err != OK) {
-        answer_fail(answer, err, 0);
+        refuse(answer, err, is_about_him(err) ? 403 : 0, false);
         return;
     }
     session_cookie(answer->api, opened.token, visit->is_secure, answer->cookie,
@@ -123,7 +155,7 @@ static void link_to(struct answer *answer, const struct provider *provider,
     if (err == OK)
         go_home(answer, "settings");
     else
-        answer_fail(answer, err, err == ERR_BUSY ? 409 : 0);
+        refuse(answer, err, err == ERR_BUSY ? 409 : is_about_him(err) ? 403 : 0, true);
 }
 
 static void finish(struct answer *answer, const struct provider *provider,
@@ -135,12 +167,14 @@ static void finish(struct answer *answer, const struct provider *provider,
         enter(answer, provider, person);
 }
 
-static void fail(struct answer *answer, enum err err)
+static void fail(struct answer *answer, enum err err, bool is_link)
 {
     int status = 0;
-    if (err == ERR_IO || err == ERR_TIMEOUT || err == ERR_NOT_FOUND || err == ERR_LIMIT)
+    if (err == ERR_REFUSED)
+        status = 401;
+    else if (err == ERR_IO || err == ERR_TIMEOUT || err == ERR_NOT_FOUND || err == ERR_LIMIT)
         status = 502;
-    answer_fail(answer, err, status);
+    refuse(answer, err, status, is_link);
 }
 
 /* --- start --- */
@@ -163,7 +197,7 @@ static void begin_code(struct answer *answer, struct provider *provider)
         err = why_set(&answer->why, ERR_IO, NULL, "the address of %s is too long",
                       provider_title(provider));
     if (err != OK) {
-        fail(answer, err);
+        fail(answer, err, visit->is_link);
         return;
     }
     others_keep(answer->api->others, &flow, clock_mono_ms() + 1);
@@ -182,10 +216,8 @@ static void by_access(struct answer *answer, struct provider *provider)
                                          slice_or_none(visit->email), &person, &answer->why);
     if (err == OK)
         finish(answer, provider, &person, visit->is_link ? &answer->user : &nobody);
-    else if (err == ERR_REFUSED)
-        answer_fail(answer, err, 401);
     else
-        fail(answer, err);
+        fail(answer, err, visit->is_link);
 }
 
 /* The guard has seen to it that it comes from the proxy, with its secret. */
@@ -196,8 +228,8 @@ static void by_header(struct answer *answer, const struct provider *provider)
     const struct http_user nobody = {.id = ""};
     if (visit->header == NULL || visit->header[0] == '\0' ||
         strlen(visit->header) >= sizeof person.subject) {
-        answer_fail(answer, why_set(&answer->why, ERR_REFUSED, NULL, "the proxy names nobody"),
-                    401);
+        fail(answer, why_set(&answer->why, ERR_REFUSED, NULL, "the proxy names nobody"),
+             visit->is_link);
         return;
     }
     snprintf(person.subject, sizeof person.subject, "%s", visit->header);
@@ -246,6 +278,19 @@ static void work_outward(struct api *api, struct request *request, struct visit 
                                        .fini = visit_fini});
 }
 
+/* Who would link one, and whose session has ended since, signs in first. */
+static void reply_refusal(const struct api *api, struct request *request, const struct visit *visit,
+                          enum err err, const struct why *why)
+{
+    char where[300];
+    if (!visit->is_page || !visit->is_link || err != ERR_REFUSED) {
+        reply_problem(request, 0, err, why);
+        return;
+    }
+    snprintf(where, sizeof where, "%s/login", api->base_path);
+    reply_redirect(request, 303, where);
+}
+
 void others_start_get(struct request *request, void *ctx)
 {
     struct api *api = ctx;
@@ -254,8 +299,8 @@ void others_start_get(struct request *request, void *ctx)
     read_visit(api, request, &visit);
     enum err err = check_start(api, request, &visit, &why);
     if (err != OK) {
+        reply_refusal(api, request, &visit, err, &why);
         visit_fini(&visit);
-        reply_problem(request, 0, err, &why);
         return;
     }
     const struct provider *provider = others_find(api->others, slice_of(visit.provider));
@@ -279,26 +324,23 @@ static void end(struct answer *answer)
                                slice_of(visit->secret), clock_mono_ms() + 1, &flow);
     flow_cookie(api, "", visit->is_secure, answer->other_cookie, sizeof answer->other_cookie);
     if (err != OK) {
-        answer_fail(
-            answer,
-            why_set(&answer->why, ERR_BAD_INPUT, "state",
-                    "this sign-in was begun elsewhere, too long ago, or is over: begin again"),
-            400);
+        refuse(answer,
+               why_set(&answer->why, ERR_BAD_INPUT, "state",
+                       "this sign-in was begun elsewhere, too long ago, or is over: begin again"),
+               400, answer->user.id[0] != '\0');
         return;
     }
     if (visit->was_denied) {
         go_home(answer,
-                flow.linked_to.id[0] != '\0' ? "settings?refused=true" : "login?refused=true");
+                flow.linked_to.id[0] != '\0' ? "settings?refused=denied" : "login?refused=denied");
         return;
     }
     err = provider_finish(provider, &flow.flow, slice_or_none(visit->code),
                           slice_or_none(visit->iss), &person, &answer->why);
     if (err == OK)
         finish(answer, provider, &person, &flow.linked_to);
-    else if (err == ERR_REFUSED)
-        answer_fail(answer, err, 401);
     else
-        fail(answer, err);
+        fail(answer, err, flow.linked_to.id[0] != '\0');
     explicit_bzero(&flow, sizeof flow);
 }
 

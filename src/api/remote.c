@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "fetch/fetch.h"
 
-enum { LONGEST_MS = 12 * 3600 * 1000, STATUS_LOOP = 508, STATUS_BAD_GATEWAY = 502 };
+enum { LONGEST_MS = 12 * 3600 * 1000, STATUS_LOOP = 508 };
 
 struct remote {
     struct request *request; /* NULL once answered or gone */

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* POST and DELETE /api/v1/session: signing in and out. Passwords are hashed on auth's pool. */
 #include <stdio.h>
+#include <string.h>
 
 #include "api/inside.h"
 #include "base/mem.h"
 
-enum { COOKIE_S = 30 * 24 * 60 * 60 }; /* as long as a session lives unused */
+enum {
+    COOKIE_S = 30 * 24 * 60 * 60, /* as long as a session lives unused */
+    KNOWN_S = 365 * 24 * 60 * 60
+};
+#define KNOWN_COOKIE "matinee_known"
 
 json_t *me_json(const struct http_user *user)
 {
@@ -20,6 +25,8 @@ void credentials_fini(void *arg)
     mem_free(credentials->username);
     body_forget(&credentials->password);
     body_forget(&credentials->code);
+    mem_free(credentials->email);
+    explicit_bzero(&credentials->letter, sizeof credentials->letter);
 }
 
 enum err api_need_accounts(const struct api *api, struct why *why)
@@ -37,21 +44,29 @@ static void read_agent(const struct request *request, char *out, size_t size)
              agent.at != NULL ? agent.at : "");
 }
 
-enum err credentials_read(struct request *request, bool needs_name, struct credentials *out,
-                          struct why *why)
+void credentials_read_from(struct request *request, struct credentials *out)
 {
-    json_t *body = NULL;
     *out = (struct credentials){.is_loopback = request_is_loopback(request),
                                 .is_secure = request_is_secure(request)};
     copy_slice(request_peer(request), out->peer, sizeof out->peer);
+    copy_slice(request_cookie(request, KNOWN_COOKIE), out->known, sizeof out->known);
     read_agent(request, out->agent, sizeof out->agent);
+}
+
+enum err credentials_read(struct request *request, enum credentials_kind kind,
+                          struct credentials *out, struct why *why)
+{
+    json_t *body = NULL;
+    credentials_read_from(request, out);
     enum err err = request_json(request, &body, why);
     if (err == OK)
-        err = body_text(body, "username", needs_name, &out->username, why);
+        err = body_text(body, "username", kind == CREDENTIALS_NAMED, &out->username, why);
     if (err == OK)
-        err = body_text(body, "password", true, &out->password, why);
+        err = body_text(body, "password", kind != CREDENTIALS_CODE, &out->password, why);
     if (err == OK)
-        err = body_text(body, "code", false, &out->code, why);
+        err = body_text(body, "code", kind == CREDENTIALS_CODE, &out->code, why);
+    if (err == OK)
+        err = body_text(body, "email", false, &out->email, why);
     if (err != OK)
         credentials_fini(out);
     return err;
@@ -64,8 +79,23 @@ struct auth_wish credentials_wish(const struct credentials *credentials)
                               .code = slice_of(credentials->code),
                               .peer = slice_of(credentials->peer),
                               .agent = slice_of(credentials->agent),
+                              .known = slice_of(credentials->known),
                               .is_loopback = credentials->is_loopback,
                               .is_program = credentials->is_program};
+}
+
+void api_origin(const struct api *api, struct request *request, char *out, size_t size)
+{
+    struct slice host = request_header(request, "host");
+    const char *name = strstr(api->public_url, "://");
+    size_t length = name != NULL ? (size_t) (name + 3 - api->public_url) : 0;
+    length += strcspn(api->public_url + length, "/");
+    if (length > 0)
+        snprintf(out, size, "%.*s%s", (int) length, api->public_url, api->base_path);
+    else
+        snprintf(out, size, "%s://%.*s%s", request_is_secure(request) ? "https" : "http",
+                 (int) (host.length < 255 ? host.length : 255), host.at != NULL ? host.at : "",
+                 api->base_path);
 }
 
 /* An empty token takes the cookie back. */
@@ -80,6 +110,11 @@ void session_answer(struct answer *answer, int status, const struct auth_answer 
                     bool is_secure)
 {
     session_cookie(answer->api, opened->token, is_secure, answer->cookie, sizeof answer->cookie);
+    if (opened->known[0] != '\0')
+        snprintf(answer->other_cookie, sizeof answer->other_cookie,
+                 KNOWN_COOKIE
+                 "=%s; Path=%s/api/v1/session; HttpOnly; SameSite=Strict; Max-Age=%d%s",
+                 opened->known, answer->api->base_path, KNOWN_S, is_secure ? "; Secure" : "");
     answer->body = me_json(&opened->user);
     answer->status = status;
 }
@@ -104,8 +139,8 @@ static bool is_slowed_down(struct api *api, struct request *request,
     char seconds[16];
     int retry_after_s = 0;
     struct why why;
-    if (auth_look_at_tries(api->auth, slice_of(credentials->peer), slice_of(credentials->username),
-                           &retry_after_s, &why) == OK)
+    struct auth_wish wish = credentials_wish(credentials);
+    if (auth_look_at_tries(api->auth, &wish, &retry_after_s, &why) == OK)
         return false;
     credentials_fini(credentials);
     snprintf(seconds, sizeof seconds, "%d", retry_after_s);
@@ -114,12 +149,12 @@ static bool is_slowed_down(struct api *api, struct request *request,
     return true;
 }
 
-void credentials_later(struct api *api, struct request *request, bool needs_name,
+void credentials_later(struct api *api, struct request *request, enum credentials_kind kind,
                        answer_work_fn *work)
 {
     struct credentials credentials;
     struct why why = {0};
-    enum err err = credentials_read(request, needs_name, &credentials, &why);
+    enum err err = credentials_read(request, kind, &credentials, &why);
     if (err == OK && api_need_accounts(api, &why) != OK) {
         credentials_fini(&credentials);
         err = ERR_REFUSED;
@@ -138,7 +173,7 @@ void credentials_later(struct api *api, struct request *request, bool needs_name
 
 void session_post(struct request *request, void *ctx)
 {
-    credentials_later(ctx, request, true, sign_in);
+    credentials_later(ctx, request, CREDENTIALS_NAMED, sign_in);
 }
 
 static void sign_out(struct answer *answer)

@@ -27,7 +27,7 @@ void setup_post(struct request *request, void *ctx)
     struct api *api = ctx;
     struct why why;
     if (auth_mode(api->auth) == AUTH_ACCOUNTS)
-        credentials_later(api, request, true, set_up);
+        credentials_later(api, request, CREDENTIALS_NAMED, set_up);
     else
         reply_problem(request, 409,
                       why_set(&why, ERR_GONE, NULL, "this server is set up without accounts"),

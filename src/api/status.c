@@ -74,6 +74,8 @@ static void work(struct answer *answer)
                         by_password ? providers_json(api->others) : json_array());
     if (by_password)
         json_array_append_new(json_object_get(answer->body, "sign_in"), json_string("password"));
+    if (by_password && api->mail != NULL)
+        json_object_set_new(json_object_get(answer->body, "features"), "mail", json_true());
 }
 
 void status_get(struct request *request, void *ctx)

@@ -55,7 +55,7 @@ void token_post(struct request *request, void *ctx)
     json_t *body = NULL;
     enum err err = request_json(request, &body, &why);
     if (err == OK && json_object_get(body, "refresh_token") == NULL) {
-        credentials_later(api, request, true, sign_in);
+        credentials_later(api, request, CREDENTIALS_NAMED, sign_in);
         return;
     }
     if (err == OK)

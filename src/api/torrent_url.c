@@ -10,8 +10,6 @@
 enum {
     TORRENT_BYTES = 10 * 1024 * 1024,
     TOTAL_MS = 60000,
-    STATUS_BAD_GATEWAY = 502,
-    STATUS_UNPROCESSABLE = 422
 };
 
 struct torrent_fetch {

@@ -6,7 +6,7 @@
 #include "auth/people.h"
 #include "base/mem.h"
 
-enum { STATUS_CONFLICT = 409, STATUS_UNPROCESSABLE = 422 };
+enum { STATUS_CONFLICT = 409 };
 
 static json_t *user_json(const struct store_user *user)
 {

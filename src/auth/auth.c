@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@ enum {
  * guesses make an owner wait. */
 static const struct limit_rule NAME_RULE = {10, 5 * 1000, 60 * 1000, 60 * 60 * 1000};
 static const struct limit_rule PEER_RULE = {30, 5 * 1000, 30 * 1000, 60 * 60 * 1000};
+/* Letters to one address, and from one. */
+static const struct limit_rule LETTER_RULE = {5, 60 * 1000, 60 * 60 * 1000, 24 * 60 * 60 * 1000};
 #define NO_SUCH    "that is not a name and its password"
 #define SESSION_MS (30LL * 24 * 60 * 60 * 1000)
 
@@ -138,6 +141,8 @@ enum err auth_open_session(struct auth *auth, const struct store_user *user,
         err = sessions_find(auth->sessions, session.hash, session.seen_ms, &out->user);
     if (err == OK && wish->is_program)
         err = give_access(auth, out);
+    else if (err == OK)
+        tokens_sign_browser(auth->tokens, user->folded, out->known);
     return err == ERR_GONE || err == ERR_NOT_FOUND ? ERR_REFUSED : err;
 }
 
@@ -345,61 +350,78 @@ static enum err slow_down(int64_t retry_ms, int *retry_after_s, struct why *why)
                    *retry_after_s);
 }
 
-enum { TRY_KEY_SIZE = 64 + STORE_NAME_SIZE };
-
-static void name_key(const char *peer, const char *name, char out[TRY_KEY_SIZE])
+struct auth_try auth_try_of(const struct auth *auth, struct slice peer, const char *name,
+                            struct slice known)
 {
-    snprintf(out, TRY_KEY_SIZE, "%s %s", peer, name);
+    struct auth_try tried = {.peer = ""};
+    if (name != NULL && tokens_check_browser(auth->tokens, known, name)) {
+        snprintf(tried.named, sizeof tried.named, "known %s", name);
+        return tried;
+    }
+    peer_key(peer, tried.peer);
+    if (name != NULL)
+        snprintf(tried.named, sizeof tried.named, "%s %s", tried.peer, name);
+    return tried;
 }
 
-enum err auth_count_try(struct auth *auth, struct slice peer, const char *name,
-                        struct auth_answer *out, struct why *why)
+static enum err look_at_try(struct auth *auth, const struct auth_try *tried, int64_t now_ms,
+                            int64_t *retry_ms)
 {
-    char key[64], named[TRY_KEY_SIZE];
+    enum err err = OK;
+    if (tried->named[0] != '\0')
+        err = limit_look(auth->names, tried->named, now_ms, retry_ms);
+    if (err == OK && tried->peer[0] != '\0')
+        err = limit_look(auth->peers, tried->peer, now_ms, retry_ms);
+    return err;
+}
+
+enum err auth_count_try(struct auth *auth, const struct auth_try *tried, struct auth_answer *out,
+                        struct why *why)
+{
     int64_t now_ms = clock_mono_ms(), retry_ms = 0;
-    peer_key(peer, key);
-    name_key(key, name != NULL ? name : "", named);
-    enum err err = limit_look(auth->names, named, now_ms, &retry_ms);
-    if (err == OK)
-        err = limit_try(auth->peers, key, now_ms, &retry_ms);
-    if (err == OK && name != NULL)
-        err = limit_try(auth->names, named, now_ms, &retry_ms);
+    enum err err = look_at_try(auth, tried, now_ms, &retry_ms);
+    if (err == OK && tried->peer[0] != '\0')
+        err = limit_try(auth->peers, tried->peer, now_ms, &retry_ms);
+    if (err == OK && tried->named[0] != '\0')
+        err = limit_try(auth->names, tried->named, now_ms, &retry_ms);
     return err != OK ? slow_down(retry_ms, &out->retry_after_s, why) : OK;
 }
 
-enum err auth_look_at_tries(struct auth *auth, struct slice peer, struct slice name,
-                            int *retry_after_s, struct why *why)
+enum err auth_look_at_tries(struct auth *auth, const struct auth_wish *wish, int *retry_after_s,
+                            struct why *why)
 {
-    char shown[STORE_NAME_SIZE], folded[STORE_NAME_SIZE] = "", key[64], named[TRY_KEY_SIZE];
-    int64_t now_ms = clock_mono_ms(), retry_ms = 0;
-    if (name_check(name, shown, folded, NULL) != OK)
-        folded[0] = '\0';
-    peer_key(peer, key);
-    name_key(key, folded, named);
-    enum err err = limit_look(auth->peers, key, now_ms, &retry_ms);
-    if (err == OK)
-        err = limit_look(auth->names, named, now_ms, &retry_ms);
+    char shown[STORE_NAME_SIZE], folded[STORE_NAME_SIZE];
+    int64_t retry_ms = 0;
+    bool is_name = name_check(wish->username, shown, folded, NULL) == OK;
+    struct auth_try tried = auth_try_of(auth, wish->peer, is_name ? folded : NULL, wish->known);
+    enum err err = look_at_try(auth, &tried, clock_mono_ms(), &retry_ms);
     return err != OK ? slow_down(retry_ms, retry_after_s, why) : OK;
 }
 
-void auth_mark_failure(struct auth *auth, struct slice peer, const char *name)
+void auth_mark_failure(struct auth *auth, const struct auth_try *tried)
 {
-    char key[64], named[TRY_KEY_SIZE];
-    peer_key(peer, key);
-    name_key(key, name, named);
-    limit_again(auth->peers, key, clock_mono_ms());
-    limit_again(auth->names, named, clock_mono_ms());
+    int64_t now_ms = clock_mono_ms();
+    if (tried->peer[0] != '\0')
+        limit_again(auth->peers, tried->peer, now_ms);
+    if (tried->named[0] != '\0')
+        limit_again(auth->names, tried->named, now_ms);
 }
 
-void auth_forgive_try(struct auth *auth, struct slice peer, const char *name)
+void auth_forgive_try(struct auth *auth, const struct auth_try *tried)
 {
-    char key[64], named[TRY_KEY_SIZE];
-    peer_key(peer, key);
-    limit_forgive(auth->peers, key, clock_mono_ms());
-    if (name == NULL)
-        return;
-    name_key(key, name, named);
-    limit_forgive(auth->names, named, clock_mono_ms());
+    int64_t now_ms = clock_mono_ms();
+    if (tried->peer[0] != '\0')
+        limit_forgive(auth->peers, tried->peer, now_ms);
+    if (tried->named[0] != '\0')
+        limit_forgive(auth->names, tried->named, now_ms);
+}
+
+void auth_metrics(struct str *out)
+{
+    str_printf(out,
+               "# TYPE matinee_password_hashes_total counter\n"
+               "matinee_password_hashes_total %" PRIu64 "\n",
+               password_hashes());
 }
 
 void auth_note(struct auth *auth, const struct http_user *user, struct slice peer,
@@ -459,11 +481,12 @@ enum err auth_set_up(struct auth *auth, const struct auth_wish *wish, struct aut
 {
     if (has_accounts(auth) || auth->code == NULL)
         return why_set(why, ERR_GONE, NULL, "there is an account already");
-    enum err err = wish->is_loopback ? OK : auth_count_try(auth, wish->peer, NULL, out, why);
+    struct auth_try tried = auth_try_of(auth, wish->peer, NULL, wish->known);
+    enum err err = wish->is_loopback ? OK : auth_count_try(auth, &tried, out, why);
     if (err == OK)
         err = make_first(auth, wish, out, why);
     if (err == OK || err == ERR_BAD_INPUT)
-        auth_forgive_try(auth, wish->peer, NULL);
+        auth_forgive_try(auth, &tried);
     return err;
 }
 
@@ -507,16 +530,17 @@ enum err auth_sign_in(struct auth *auth, const struct auth_wish *wish, struct au
 {
     char name[STORE_NAME_SIZE], folded[STORE_NAME_SIZE];
     bool is_name = name_check(wish->username, name, folded, NULL) == OK;
-    enum err err = auth_count_try(auth, wish->peer, is_name ? folded : NULL, out, why);
+    struct auth_try tried = auth_try_of(auth, wish->peer, is_name ? folded : NULL, wish->known);
+    enum err err = auth_count_try(auth, &tried, out, why);
     if (err != OK)
         return err;
     if (wish->password.length > 1024 || !is_name)
         return why_set(why, ERR_REFUSED, NULL, NO_SUCH);
     err = try_password(auth, wish, folded, out, why);
     if (err == OK)
-        auth_forgive_try(auth, wish->peer, folded);
+        auth_forgive_try(auth, &tried);
     else if (err == ERR_REFUSED)
-        auth_mark_failure(auth, wish->peer, folded);
+        auth_mark_failure(auth, &tried);
     return err;
 }
 
@@ -633,6 +657,7 @@ enum err auth_start(const struct auth_options *options, struct store *store, str
     pthread_mutex_init(&auth->people, NULL);
     auth->peers = limit_new(&PEER_RULE);
     auth->names = limit_new(&NAME_RULE);
+    auth->letters = limit_new(&LETTER_RULE);
     if (auth->mode == AUTH_KEY)
         auth_draw_token(auth->key);
     enum err err = pool_new("auth", hash_threads(), QUEUE, &auth->pool);
@@ -659,6 +684,7 @@ void auth_stop(struct auth **auth)
     tokens_free(&(*auth)->tokens);
     limit_free(&(*auth)->peers);
     limit_free(&(*auth)->names);
+    limit_free(&(*auth)->letters);
     code_free(&(*auth)->code);
     pthread_mutex_destroy(&(*auth)->people);
     sodium_memzero((*auth)->key, AUTH_TOKEN_SIZE);

@@ -66,6 +66,7 @@ struct auth_wish {
     struct slice code;  /* for setup, or of an invitation; absent = none given */
     struct slice peer;  /* the asker's address, in text */
     struct slice agent; /* what his browser calls itself */
+    struct slice known; /* what it was given when it signed in before; or absent */
     bool is_loopback;   /* both ends are: needs no code */
     bool is_program;    /* wants tokens, not a cookie */
 };
@@ -76,6 +77,7 @@ struct auth_answer {
     char token
         [AUTH_REFRESH_SIZE]; /* the new session's: a cookie, or what a program refreshes with */
     char access[TOKENS_ACCESS_SIZE]; /* a program's, for a quarter of an hour; "" */
+    char known[TOKENS_BROWSER_SIZE]; /* a browser's, by which it is known next time; "" */
     int retry_after_s;               /* on LIMIT */
 };
 /* The first account, signed in. Blocks. BAD_INPUT: name, password (why says which); REFUSED: the
@@ -86,9 +88,9 @@ MUST_CHECK enum err auth_set_up(struct auth *auth, const struct auth_wish *wish,
  * many tries; IO. */
 MUST_CHECK enum err auth_sign_in(struct auth *auth, const struct auth_wish *wish,
                                  struct auth_answer *out, struct why *why);
-/* What auth_sign_in would say at once of a try of this name (absent or none of ours: of no name) from this
- * address: LIMIT, or OK. Counts nothing, does not block. */
-MUST_CHECK enum err auth_look_at_tries(struct auth *auth, struct slice peer, struct slice name,
+/* What auth_sign_in would say at once of a try of this name (absent or none of ours: of no name): LIMIT, or OK.
+ * Counts nothing, does not block. */
+MUST_CHECK enum err auth_look_at_tries(struct auth *auth, const struct auth_wish *wish,
                                        int *retry_after_s, struct why *why);
 /* Tokens in place of those that `refresh` came with, which is good once: who brings it again has it from somebody
  * else, and the session ends. Blocks. REFUSED: it is no such thing, or its session has ended; IO. */
@@ -111,6 +113,9 @@ MUST_CHECK enum err auth_sign_out(struct auth *auth, const char *session);
 MUST_CHECK enum err auth_add_user(struct store *store, struct slice name, struct slice password,
                                   enum role role, const struct bounds *bounds, bool only_first,
                                   struct store_user *out, struct why *why);
+
+/* Counters as Prometheus reads them. */
+void auth_metrics(struct str *out);
 
 /* Writes to the log of who did what, and to that of the server. `object` is what it was done to, in words
  * or ids, "" for nothing. Blocks. */

@@ -9,6 +9,7 @@
 #include "auth/password.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/emails.h"
 
 #define FLOW_MS (10LL * 60 * 1000)
 enum { FLOWS = 256, NAMES_TRIED = 50 };
@@ -24,6 +25,7 @@ struct others {
     struct provider **providers;
     size_t count;
     char **emails;
+    bool links_by_email;
     /* under lock */
     pthread_mutex_t lock;
     struct kept_flow flows[FLOWS];
@@ -40,6 +42,7 @@ enum err others_new(const struct others_options *options, struct auth *auth, str
     while (options->emails != NULL && options->emails[emails] != NULL)
         emails++;
     others->auth = auth;
+    others->links_by_email = options->links_by_email;
     pthread_mutex_init(&others->lock, NULL);
     others->emails = mem_new_array(char *, emails + 1);
     for (size_t i = 0; i < emails; i++)
@@ -205,19 +208,47 @@ static enum err make_account(struct auth *auth, const struct provider *provider,
     return err;
 }
 
+/* NOT_FOUND: none has his address, or may be had by it. What is his at the provider is the account's from now on. */
+static enum err find_by_email(struct others *others, const struct provider *provider,
+                              const struct provider_person *person, const struct auth_wish *wish,
+                              struct store_user *user)
+{
+    struct auth *auth = others->auth;
+    struct store_login identity;
+    if (!others->links_by_email || !person->is_verified || person->email[0] == '\0')
+        return ERR_NOT_FOUND;
+    enum err err = store_email_find(auth->store, person->email, user);
+    if (err == OK && (user->role == ROLE_ADMIN || user->is_disabled))
+        err = ERR_NOT_FOUND;
+    if (err != OK)
+        return err;
+    fill_identity(provider, person, user->id, &identity);
+    err = store_login_add(auth->store, &identity);
+    if (err == ERR_BUSY) /* of two at once the other was quicker */
+        return store_login_find(auth->store, identity.provider, identity.subject, user);
+    struct http_user by = {.role = user->role};
+    snprintf(by.id, sizeof by.id, "%s", user->id);
+    snprintf(by.name, sizeof by.name, "%s", user->name);
+    if (err == OK)
+        auth_note(auth, &by, wish->peer, "sign-in linked by address", identity.provider);
+    return err;
+}
+
 static enum err find_or_make(struct others *others, const struct provider *provider,
                              const struct provider_person *person, const struct auth_wish *wish,
                              struct store_user *user, struct why *why)
 {
     struct auth *auth = others->auth;
     enum err err = store_login_find(auth->store, provider_name(provider), person->subject, user);
+    if (err == ERR_NOT_FOUND)
+        err = find_by_email(others, provider, person, wish, user);
     if (err != ERR_NOT_FOUND)
         return err;
     bool may_make =
         provider_creates(provider) || auth->registration == AUTH_OPEN || is_listed(others, person);
     if (!may_make)
         return why_set(
-            why, ERR_REFUSED, NULL,
+            why, ERR_NOT_FOUND, NULL,
             "nobody here is known by that sign-in of %s: sign in with your password and link it, "
             "or ask for an invitation",
             provider_title(provider));
@@ -239,7 +270,7 @@ enum err others_enter(struct others *others, const struct provider *provider,
         return err;
     err = auth_open_session(others->auth, &user, wish, out);
     if (err == ERR_REFUSED)
-        return why_set(why, err, NULL, "the account is disabled");
+        return why_set(why, ERR_GONE, NULL, "the account is disabled");
     if (err == OK)
         auth_note(others->auth, &out->user, wish->peer, "sign-in", provider_name(provider));
     return err;

@@ -16,6 +16,9 @@ struct others_options {
     /* Addresses, small letters, NULL at the end: nobody else comes in by a provider, and only by an address that it
      * has verified. Empty: anybody. */
     const char *const *emails;
+    /* Who is not known yet, and has an address that the provider has verified and an account here has too, is that
+     * account from then on: unless it is an administrator's. */
+    bool links_by_email;
 };
 /* BAD_INPUT: a provider is not as it should be, or two have one name. */
 MUST_CHECK enum err others_new(const struct others_options *options, struct auth *auth,
@@ -39,12 +42,12 @@ void others_keep(struct others *others, const struct others_flow *flow, int64_t 
 MUST_CHECK enum err others_take(struct others *others, struct slice provider, struct slice state,
                                 struct slice secret, int64_t now_ms, struct others_flow *out);
 
-/* Signs in. Blocks. REFUSED: nobody is known by it, or the account is disabled, or the address is not one of those
- * that may. */
+/* Signs in. Blocks. NOT_FOUND: nobody is known by it; GONE: the account is disabled; REFUSED: the address is not one
+ * of those that may. */
 MUST_CHECK enum err others_enter(struct others *others, const struct provider *provider,
                                  const struct provider_person *person, const struct auth_wish *wish,
                                  struct auth_answer *out, struct why *why);
-/* From now on the user is known by it. Blocks. BUSY: somebody is already. */
+/* From now on the user is known by it. Blocks. BUSY: somebody is already; REFUSED: as above. */
 MUST_CHECK enum err others_link(struct others *others, const struct provider *provider,
                                 const struct provider_person *person, const struct http_user *user,
                                 struct slice peer, struct why *why);

@@ -2,11 +2,19 @@
 #include "auth/password.h"
 
 #include <sodium.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { PASSWORD_MIN = 8, PASSWORD_MAX = 1024 };
 
 _Static_assert(crypto_pwhash_argon2id_STRBYTES <= STORE_PASSWORD_SIZE, "a hash fits its column");
+
+static _Atomic uint64_t hashes;
+
+uint64_t password_hashes(void)
+{
+    return atomic_load_explicit(&hashes, memory_order_relaxed);
+}
 
 static bool is_clean(struct slice name)
 {
@@ -49,6 +57,7 @@ enum err password_check(struct slice password, struct why *why)
  * at 64 MiB on small machines; the rate limit makes up for one). */
 enum err password_hash(struct slice password, char out[STORE_PASSWORD_SIZE])
 {
+    atomic_fetch_add_explicit(&hashes, 1, memory_order_relaxed);
     int result =
         crypto_pwhash_str_alg(out, password.at, password.length, crypto_pwhash_OPSLIMIT_INTERACTIVE,
                               crypto_pwhash_MEMLIMIT_INTERACTIVE, crypto_pwhash_ALG_ARGON2ID13);
@@ -58,8 +67,10 @@ enum err password_hash(struct slice password, char out[STORE_PASSWORD_SIZE])
 bool password_is(struct slice password, const char hash[STORE_PASSWORD_SIZE])
 {
     char wasted[STORE_PASSWORD_SIZE];
-    if (hash[0] != '\0')
-        return crypto_pwhash_str_verify(hash, password.at, password.length) == 0;
-    (void) !password_hash(password, wasted);
-    return false;
+    if (hash[0] == '\0') {
+        (void) !password_hash(password, wasted);
+        return false;
+    }
+    atomic_fetch_add_explicit(&hashes, 1, memory_order_relaxed);
+    return crypto_pwhash_str_verify(hash, password.at, password.length) == 0;
 }

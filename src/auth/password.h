@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -20,3 +21,5 @@ MUST_CHECK enum err password_check(struct slice password, struct why *why);
 MUST_CHECK enum err password_hash(struct slice password, char out[STORE_PASSWORD_SIZE]);
 /* With hash "" it takes as long as with a real one, and says no. */
 bool password_is(struct slice password, const char hash[STORE_PASSWORD_SIZE]);
+/* How many were hashed in this process so far. */
+uint64_t password_hashes(void);

@@ -82,27 +82,39 @@ static enum err put_password(struct auth *auth, const struct http_user *user, co
     return err;
 }
 
+enum err auth_check_current(struct auth *auth, const struct store_user *user, struct slice peer,
+                            struct slice current, int *retry_after_s, struct why *why)
+{
+    const struct slice nothing = {NULL, 0};
+    struct auth_answer slow = {0};
+    struct auth_try tried = auth_try_of(auth, peer, user->folded, nothing);
+    if (current.at == NULL)
+        return why_set(why, ERR_BAD_INPUT, "current", "current is missing");
+    enum err err = auth_count_try(auth, &tried, &slow, why);
+    *retry_after_s = slow.retry_after_s;
+    if (err != OK)
+        return err;
+    if (password_is(current, user->password)) {
+        auth_forgive_try(auth, &tried);
+        return OK;
+    }
+    auth_mark_failure(auth, &tried);
+    return why_set(why, ERR_REFUSED, "current", "that is not your password");
+}
+
 enum err people_set_password(struct auth *auth, const struct http_user *user, struct slice peer,
                              struct slice current, struct slice wanted, int *retry_after_s,
                              struct why *why)
 {
     struct store_user kept;
-    struct auth_answer slow = {0};
     char hash[STORE_PASSWORD_SIZE];
     enum err err = password_check(wanted, why);
     if (err == OK)
         err = store_user_get(auth->store, user->id, &kept);
+    if (err == OK && kept.password[0] != '\0')
+        err = auth_check_current(auth, &kept, peer, current, retry_after_s, why);
     if (err == OK)
-        err = auth_count_try(auth, peer, kept.folded, &slow, why);
-    *retry_after_s = slow.retry_after_s;
-    if (err != OK)
-        return err;
-    if (!password_is(current, kept.password)) {
-        auth_mark_failure(auth, peer, kept.folded);
-        return why_set(why, ERR_REFUSED, "current", "that is not your password");
-    }
-    auth_forgive_try(auth, peer, kept.folded);
-    err = password_hash(wanted, hash);
+        err = password_hash(wanted, hash);
     if (err == OK)
         err = put_password(auth, user, hash);
     if (err == OK)
@@ -137,12 +149,19 @@ static enum err check_code(struct auth *auth, const struct auth_wish *wish,
                            uint8_t hash[STORE_HASH_SIZE], char password[STORE_PASSWORD_SIZE],
                            struct auth_answer *out, struct why *why)
 {
-    enum err err = auth_count_try(auth, wish->peer, NULL, out, why);
+    struct auth_try tried = auth_try_of(auth, wish->peer, NULL, wish->known);
+    enum err err = auth_count_try(auth, &tried, out, why);
     if (err == OK)
         err = password_check(wish->password, why);
     if (err == OK && wish->code.at != NULL && sessions_hash(wish->code, hash) != OK)
         err = why_set(why, ERR_NOT_FOUND, "code", "that code is not valid any more");
     return err == OK ? password_hash(wish->password, password) : err;
+}
+
+static void forgive(struct auth *auth, const struct auth_wish *wish)
+{
+    struct auth_try tried = auth_try_of(auth, wish->peer, NULL, wish->known);
+    auth_forgive_try(auth, &tried);
 }
 
 enum err people_use_reset(struct auth *auth, const struct auth_wish *wish, struct auth_answer *out,
@@ -160,7 +179,7 @@ enum err people_use_reset(struct auth *auth, const struct auth_wish *wish, struc
         return why_set(why, err, "code", "that code is not valid any more");
     if (err != OK)
         return err;
-    auth_forgive_try(auth, wish->peer, NULL);
+    forgive(auth, wish);
     err = auth_open_session(auth, &user, wish, out);
     if (err == ERR_REFUSED)
         return why_set(why, err, NULL, "the account is disabled");
@@ -220,7 +239,7 @@ enum err people_register(struct auth *auth, const struct auth_wish *wish, struct
     if (err == OK)
         err = register_user(auth, wish, &user, out, why);
     if (err == OK || err == ERR_BAD_INPUT)
-        auth_forgive_try(auth, wish->peer, NULL);
+        forgive(auth, wish);
     if (err == OK)
         err = auth_open_session(auth, &user, wish, out);
     if (err == OK)

@@ -29,8 +29,8 @@ MUST_CHECK enum err people_change(struct auth *auth, const char *id,
 /* With his sessions, keys and links. NOT_FOUND; REFUSED as above. */
 MUST_CHECK enum err people_remove(struct auth *auth, const char *id, struct why *why);
 
-/* One's own; hashes twice. His other sessions end. REFUSED: `current` is wrong; LIMIT: too many tries;
- * BAD_INPUT: `wanted` is no password. */
+/* One's own; hashes twice. His other sessions end. An account that has none yet (who signs in by others) needs no
+ * `current`. REFUSED: it is wrong; LIMIT: too many tries; BAD_INPUT: it is absent, or `wanted` is no password. */
 MUST_CHECK enum err people_set_password(struct auth *auth, const struct http_user *user,
                                         struct slice peer, struct slice current,
                                         struct slice wanted, int *retry_after_s, struct why *why);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "auth/tokens.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <sodium.h>
@@ -10,6 +11,7 @@
 #include "auth/jwt.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/accounts.h"
 #include "store/secrets.h"
 
 #define DAY_MS      (24LL * 60 * 60 * 1000)
@@ -20,7 +22,13 @@
 #define ISSUER      "matinee"
 #define TYPE        "at+jwt" /* RFC 9068 2.1 */
 
-enum { SEEN = 512, HASH_SIZE = 32, MAC_SIZE = crypto_generichash_BYTES, MAC_TEXT = 44 };
+enum {
+    SEEN = 512,
+    SPENT = 1024,
+    HASH_SIZE = 32,
+    MAC_SIZE = crypto_generichash_BYTES,
+    MAC_TEXT = 44
+};
 
 /* A token that was good: its signature need not be checked for every segment of a film. */
 struct seen {
@@ -29,11 +37,19 @@ struct seen {
     int64_t expires_s;
 };
 
+/* A challenge that was signed. */
+struct spent {
+    char text[TOKENS_CHALLENGE_SIZE];
+    int64_t expires_s; /* then it is good for nothing anyway */
+};
+
 struct tokens {
     json_t *keys; /* fixed after new: {"keys": [...]}, private ones, the newest first */
     uint8_t path_key[crypto_generichash_KEYBYTES];
     pthread_mutex_t lock;
-    struct seen seen[SEEN]; /* under lock; at hash[0..1] % SEEN */
+    struct seen seen[SEEN];    /* under lock; at hash[0..1] % SEEN */
+    uint8_t boot[16];          /* challenges end with the process that made them */
+    struct spent spent[SPENT]; /* under lock */
 };
 
 /* --- keys --- */
@@ -118,6 +134,7 @@ enum err tokens_new(struct store *store, int64_t now_ms, struct tokens **out)
 {
     struct tokens *tokens = mem_new(struct tokens);
     pthread_mutex_init(&tokens->lock, NULL);
+    randombytes_buf(tokens->boot, sizeof tokens->boot);
     enum err err = load_keys(store, now_ms, tokens);
     if (err == OK)
         err = load_path_key(store, now_ms, tokens);
@@ -288,4 +305,128 @@ enum err tokens_check_path(struct tokens *tokens, struct slice text, struct slic
         return ERR_REFUSED;
     make_mac(tokens, text.at, text.length - rest.length - 1, file, mac);
     return sodium_memcmp(mac, rest.at, MAC_TEXT - 1) == 0 ? OK : ERR_REFUSED;
+}
+
+/* --- browsers: NONCE.MAC --- */
+
+enum { NONCE_SIZE = 16, NONCE_TEXT = 23 };
+_Static_assert(NONCE_TEXT + MAC_TEXT == TOKENS_BROWSER_SIZE, "a nonce, a dot, a MAC");
+
+/* The part of an address has dots before its first slash: neither is ever the other. */
+static void mac_browser(const struct tokens *tokens, const char *nonce, const char *name,
+                        char out[MAC_TEXT])
+{
+    char object[STORE_NAME_SIZE + 16];
+    int length = snprintf(object, sizeof object, "browser/%s", name);
+    MUST(length > 0 && (size_t) length < sizeof object);
+    make_mac(tokens, nonce, NONCE_TEXT - 1, slice_of(object), out);
+}
+
+void tokens_sign_browser(struct tokens *tokens, const char *name, char out[TOKENS_BROWSER_SIZE])
+{
+    uint8_t nonce[NONCE_SIZE];
+    randombytes_buf(nonce, sizeof nonce);
+    sodium_bin2base64(out, NONCE_TEXT, nonce, sizeof nonce,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    out[NONCE_TEXT - 1] = '.';
+    mac_browser(tokens, out, name, out + NONCE_TEXT);
+}
+
+bool tokens_check_browser(struct tokens *tokens, struct slice text, const char *name)
+{
+    char mac[MAC_TEXT];
+    if (text.length != TOKENS_BROWSER_SIZE - 1 || text.at[NONCE_TEXT - 1] != '.' ||
+        memchr(text.at, '/', NONCE_TEXT - 1) != NULL)
+        return false;
+    mac_browser(tokens, text.at, name, mac);
+    return sodium_memcmp(mac, text.at + NONCE_TEXT, MAC_TEXT - 1) == 0;
+}
+
+/* --- challenges: EXPIRY NONCE MAC, in base64url --- */
+
+struct challenge {
+    uint8_t expiry[8], nonce[NONCE_SIZE], mac[MAC_SIZE];
+};
+
+static void mac_challenge(const struct tokens *tokens, const struct challenge *challenge,
+                          const char *purpose, uint8_t out[MAC_SIZE])
+{
+    static const unsigned char LABEL[] = "/challenge/";
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, tokens->path_key, sizeof tokens->path_key, MAC_SIZE);
+    crypto_generichash_update(&state, challenge->expiry, sizeof challenge->expiry);
+    crypto_generichash_update(&state, challenge->nonce, sizeof challenge->nonce);
+    crypto_generichash_update(&state, tokens->boot, sizeof tokens->boot);
+    crypto_generichash_update(&state, LABEL,
+                              sizeof LABEL); /* its NUL too: no text of others has one */
+    crypto_generichash_update(&state, (const unsigned char *) purpose, strlen(purpose));
+    crypto_generichash_final(&state, out, MAC_SIZE);
+}
+
+void tokens_make_challenge(struct tokens *tokens, const char *purpose, int64_t expires_s,
+                           char out[TOKENS_CHALLENGE_SIZE])
+{
+    struct challenge challenge;
+    uint64_t expiry = htobe64((uint64_t) expires_s);
+    memcpy(challenge.expiry, &expiry, sizeof challenge.expiry);
+    randombytes_buf(challenge.nonce, sizeof challenge.nonce);
+    mac_challenge(tokens, &challenge, purpose, challenge.mac);
+    sodium_bin2base64(out, TOKENS_CHALLENGE_SIZE, (const unsigned char *) &challenge,
+                      sizeof challenge, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+static bool decode_challenge(struct slice text, struct challenge *out, int64_t *expires_s)
+{
+    uint64_t expiry;
+    size_t size = 0;
+    if (text.length != TOKENS_CHALLENGE_SIZE - 1 ||
+        sodium_base642bin((unsigned char *) out, sizeof *out, text.at, text.length, NULL, &size,
+                          NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+        size != sizeof *out)
+        return false;
+    memcpy(&expiry, out->expiry, sizeof expiry);
+    *expires_s = (int64_t) be64toh(expiry);
+    return true;
+}
+
+bool tokens_check_challenge(struct tokens *tokens, struct slice text, const char *purpose,
+                            int64_t now_s)
+{
+    struct challenge challenge;
+    uint8_t mac[MAC_SIZE];
+    int64_t expires_s = 0;
+    if (!decode_challenge(text, &challenge, &expires_s))
+        return false;
+    mac_challenge(tokens, &challenge, purpose, mac);
+    return sodium_memcmp(mac, challenge.mac, MAC_SIZE) == 0 && expires_s >= now_s;
+}
+
+/* Under lock. A place that is free by now; NULL: it was spent before, or so many were that nobody does that. */
+static struct spent *find_free(struct tokens *tokens, struct slice text, int64_t now_s)
+{
+    struct spent *found = NULL;
+    for (size_t i = 0; i < SPENT; i++) {
+        struct spent *spent = &tokens->spent[i];
+        if (slice_is(text, spent->text))
+            return NULL;
+        if (spent->expires_s < now_s)
+            found = spent;
+    }
+    return found;
+}
+
+bool tokens_spend_challenge(struct tokens *tokens, struct slice text, int64_t now_s)
+{
+    struct challenge challenge;
+    int64_t expires_s = 0;
+    if (!decode_challenge(text, &challenge, &expires_s))
+        return false;
+    pthread_mutex_lock(&tokens->lock);
+    struct spent *place = find_free(tokens, text, now_s);
+    if (place != NULL) {
+        snprintf(place->text, sizeof place->text, "%.*s", (int) text.length, text.at);
+        place->expires_s = expires_s;
+    }
+    pthread_mutex_unlock(&tokens->lock);
+    return place != NULL;
 }

@@ -5,13 +5,20 @@
  * Threads: any, after tokens_new. One lock inside, a leaf. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
 #include "store/store.h"
 
-enum { TOKENS_ACCESS_S = 15 * 60, TOKENS_ACCESS_SIZE = 768, TOKENS_PATH_SIZE = 192 };
+enum {
+    TOKENS_ACCESS_S = 15 * 60,
+    TOKENS_ACCESS_SIZE = 768,
+    TOKENS_PATH_SIZE = 192,
+    TOKENS_BROWSER_SIZE = 67,
+    TOKENS_CHALLENGE_SIZE = 76
+};
 #define TOKENS_PATH_S (24 * 60 * 60)
 
 struct tokens;
@@ -39,3 +46,18 @@ void tokens_sign_path(struct tokens *tokens, const struct tokens_path *path, con
 /* Whether it is one of ours, for this file; expires_s is not judged. REFUSED. */
 MUST_CHECK enum err tokens_check_path(struct tokens *tokens, struct slice text, struct slice file,
                                       struct tokens_path *out);
+
+/* What a browser is given that has signed in by this name (folded), another each time. It opens nothing: whoever has
+ * it is not made to wait for what others tried. */
+void tokens_sign_browser(struct tokens *tokens, const char *name, char out[TOKENS_BROWSER_SIZE]);
+bool tokens_check_browser(struct tokens *tokens, struct slice text, const char *name);
+
+/* What a device is to sign: in base64url, good for `purpose` alone, until then, once, in this process. Nothing is kept of it
+ * before. */
+void tokens_make_challenge(struct tokens *tokens, const char *purpose, int64_t expires_s,
+                           char out[TOKENS_CHALLENGE_SIZE]);
+/* Whether it is one of ours and not too late. */
+bool tokens_check_challenge(struct tokens *tokens, struct slice text, const char *purpose,
+                            int64_t now_s);
+/* It was signed, rightly. False: that has happened before. */
+bool tokens_spend_challenge(struct tokens *tokens, struct slice text, int64_t now_s);

@@ -168,6 +168,20 @@ enum err store_users_each(struct store *store, store_user_fn *each, void *ctx)
     return err == ERR_NOT_FOUND ? OK : err;
 }
 
+enum err account_has_a_way(struct conn *conn, const char *user)
+{
+    bool has = false;
+    struct query query =
+        query_on(conn, "SELECT password <> '' OR EXISTS(SELECT 1 FROM identity WHERE user = ?1) "
+                       "OR EXISTS(SELECT 1 FROM passkey WHERE user = ?1) FROM user WHERE id = ?1");
+    query_text(&query, user);
+    enum err err = query_step(&query);
+    if (err == OK)
+        has = query_get_bool(&query);
+    query_end(&query);
+    return err == OK && !has ? ERR_REFUSED : err;
+}
+
 /* --- changing --- */
 
 /* Somebody must be left who can open the house again. */

@@ -20,3 +20,5 @@ MUST_CHECK enum err account_add(struct conn *conn, const struct store_user *user
 MUST_CHECK enum err account_find(struct conn *conn, const char *id, struct store_user *out);
 MUST_CHECK enum err account_set_password(struct conn *conn, const char *user, const char *password,
                                          const char *kept);
+/* REFUSED: the user could sign in by nothing: no password, nobody who vouches for him, no passkey. */
+MUST_CHECK enum err account_has_a_way(struct conn *conn, const char *user);

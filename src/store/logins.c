@@ -95,21 +95,6 @@ struct removal {
     const char *id, *user;
 };
 
-/* A password, or another identity. */
-static enum err has_other_way(struct conn *conn, const char *user)
-{
-    bool has = false;
-    struct query query =
-        query_on(conn, "SELECT password <> '' OR EXISTS(SELECT 1 FROM identity WHERE user = ?1) "
-                       "FROM user WHERE id = ?1");
-    query_text(&query, user);
-    enum err err = query_step(&query);
-    if (err == OK)
-        has = query_get_bool(&query);
-    query_end(&query);
-    return err == OK && !has ? ERR_REFUSED : err;
-}
-
 static enum err drop(struct conn *conn, void *arg)
 {
     const struct removal *removal = arg;
@@ -119,7 +104,7 @@ static enum err drop(struct conn *conn, void *arg)
     enum err err = query_run(&query);
     if (err == OK && conn_changes(conn) == 0)
         return ERR_NOT_FOUND;
-    return err == OK ? has_other_way(conn, removal->user) : err;
+    return err == OK ? account_has_a_way(conn, removal->user) : err;
 }
 
 enum err store_login_remove(struct store *store, const char *id, const char *user)

@@ -168,7 +168,20 @@ static const char *const STEPS[] = {
     "CREATE TABLE identity(id TEXT PRIMARY KEY, provider TEXT NOT NULL, subject TEXT NOT NULL,"
     " user TEXT NOT NULL REFERENCES user(id) ON DELETE CASCADE, name TEXT NOT NULL,"
     " made_ms INTEGER NOT NULL, UNIQUE(provider, subject)) STRICT;"
-    "CREATE INDEX identity_user ON identity(user);",
+    "CREATE INDEX identity_user ON identity(user);"
+    /* An address that a letter was sent to: of `user`, or of an account that is made when it is answered. */
+    "CREATE TABLE email_wish(hash BLOB PRIMARY KEY, email TEXT NOT NULL,"
+    " user TEXT REFERENCES user(id) ON DELETE CASCADE, name TEXT NOT NULL, folded TEXT NOT NULL,"
+    " password TEXT NOT NULL, made_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE INDEX email_wish_user ON email_wish(user);"
+
+    /* The public halves of keys that people's devices hold. */
+    "CREATE TABLE passkey(id TEXT PRIMARY KEY, user TEXT NOT NULL REFERENCES user(id) ON DELETE "
+    "CASCADE, rp TEXT NOT NULL, name TEXT NOT NULL, handle BLOB NOT NULL UNIQUE,"
+    " algorithm INTEGER NOT NULL, key BLOB NOT NULL, counter INTEGER NOT NULL,"
+    " made_ms INTEGER NOT NULL, seen_ms INTEGER) STRICT;"
+    "CREATE INDEX passkey_user ON passkey(user);",
 };
 enum { STEP_COUNT = sizeof STEPS / sizeof STEPS[0] };
 

@@ -114,7 +114,8 @@ class Server:
         try:
             connection.request(method, path, body, headers)
             got = connection.getresponse()
-            return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+            # Of a header that comes twice the first: the session's cookie goes before others.
+            return Answer(got.status, {k.lower(): v for k, v in reversed(got.getheaders())}, got.read())
         finally:
             if own:
                 connection.close()

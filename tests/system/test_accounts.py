@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whose house it is: who may do what, asked of the running server; people, their sessions and keys."""
 
+import json
 import pathlib
 import re
 import shutil
@@ -27,6 +28,15 @@ TABLE = {
     ("POST", "/api/v1/token"): ANYONE,
     ("POST", "/api/v1/register"): ANYONE,
     ("POST", "/api/v1/reset"): ANYONE,
+    ("POST", "/api/v1/verify"): ANYONE,
+    ("POST", "/api/v1/passkeys/options"): ANYONE,
+    ("POST", "/api/v1/passkeys"): ANYONE,
+    ("GET", "/api/v1/me/passkeys"): PERSON,
+    ("POST", "/api/v1/me/passkeys/options"): PERSON,
+    ("POST", "/api/v1/me/passkeys"): PERSON,
+    ("DELETE", "/api/v1/me/passkeys/{id}"): PERSON,
+    ("PUT", "/api/v1/me/email"): PERSON,
+    ("DELETE", "/api/v1/me/email"): PERSON,
     ("GET", "/auth/{provider}/start"): ANYONE,
     ("GET", "/auth/{provider}/callback"): ANYONE,
     ("GET", "/api/v1/auth/identities"): PERSON,
@@ -309,6 +319,42 @@ def test_a_new_password_ends_the_other_sessions(house):
     other("GET", "/api/v1/me", 401)
     Checked(server)("POST", "/api/v1/session", 401, {"username": "anna", "password": PASSWORD})
     sign_in(server, "anna", wish["password"])
+
+
+def hashes_of(ask):
+    return int(re.search(r"^matinee_password_hashes_total (\d+)$", ask("GET", "/metrics", 200).text, re.M)[1])
+
+
+def test_a_name_that_there_is_costs_and_says_the_same(house):
+    """Unknown, disabled and known names: one hash each, and the same bytes."""
+    server, owner = house
+    gone = add(owner, "gone")
+    owner("PATCH", f"/api/v1/users/{gone['id']}", 200, {"disabled": True})
+    said = set()
+    for name, password in (("nobody", PASSWORD), ("gone", PASSWORD), ("gone", "a guess"), ("anna", "a guess")):
+        before = hashes_of(owner)
+        got = Checked(server)("POST", "/api/v1/session", 401, {"username": name, "password": password})
+        assert hashes_of(owner) == before + 1, name
+        said.add((got.body, tuple(sorted(k for k in got.headers if k != "date"))))
+    assert len(said) == 1
+
+
+def test_a_browser_that_signed_in_before_does_not_wait_for_others(house):
+    server, _ = house
+    wish = {"username": "anna", "password": PASSWORD}
+    connection = server.connect()
+    connection.request("POST", "/api/v1/session", json.dumps(wish), {"Content-Type": "application/json"})
+    got = connection.getresponse()
+    got.read()
+    [known] = [c for c in got.msg.get_all("Set-Cookie") if c.startswith("matinee_known=")]
+    assert "HttpOnly" in known and "SameSite=Strict" in known and "Path=/api/v1/session;" in known
+    for _ in range(10):
+        Checked(server)("POST", "/api/v1/session", 401, {**wish, "password": "a guess"})
+    waits = Checked(server)("POST", "/api/v1/session", 429, wish)
+    assert 1 <= int(waits.header("retry-after")) <= 5
+    known = {"Cookie": known.split(";")[0]}
+    Checked(server)("POST", "/api/v1/session", 200, wish, known)
+    Checked(server)("POST", "/api/v1/session", 429, wish)
 
 
 def test_keys_open_what_their_scopes_say(house):

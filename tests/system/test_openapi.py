@@ -154,9 +154,9 @@ def check_downloads(ask):
 
 def check_people(ask):
     """Of a house without accounts; with them: test_accounts.py."""
-    for path in ("me/sessions", "me/keys", "users", "invites", "audit"):
+    for path in ("me/sessions", "me/keys", "me/passkeys", "users", "invites", "audit"):
         assert ask("GET", f"/api/v1/{path}", 200).json["items"] == []
-    for path in ("me/sessions", "me/keys", "users", "invites"):
+    for path in ("me/sessions", "me/keys", "me/passkeys", "users", "invites"):
         ask("DELETE", f"/api/v1/{path}/nosuch", 404)
     person = {"username": "ben", "password": PASSWORD}
     ask("POST", "/api/v1/users", 403, person)
@@ -167,6 +167,12 @@ def check_people(ask):
     ask("POST", "/api/v1/reset", 403, {"code": "x", "password": PASSWORD})
     ask("PUT", "/api/v1/me/password", 403, {"current": "x", "password": PASSWORD})
     ask("POST", "/api/v1/me/keys", 403, {"name": "x", "scopes": ["read"]})
+    ask("PUT", "/api/v1/me/email", 403, {"email": "a@example.com"})
+    ask("DELETE", "/api/v1/me/email", 204)
+    ask("POST", "/api/v1/verify", 403, {"code": "x"})
+    for path in ("passkeys", "me/passkeys"):
+        ask("POST", f"/api/v1/{path}/options", 403)
+        ask("POST", f"/api/v1/{path}", 403, {"credential": {}, "name": "x"})
     assert ask("GET", "/api/v1/auth/identities", 200).json["items"] == []
     ask("DELETE", "/api/v1/auth/identities/nosuch", 404)
     for step in ("start", "callback"):
@@ -354,7 +360,7 @@ def test_accounts_from_the_first_day(folder):
         cookie = made.header("set-cookie")
         assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Secure" not in cookie
         assert made.json["role"] == "admin"
-        assert ask("GET", "/api/v1/me", 200).json == {**made.json, "preferences": {}}
+        assert ask("GET", "/api/v1/me", 200).json == {**made.json, "has_password": True, "preferences": {}}
         assert not pathlib.Path(server.data, "setup-code").exists()
         ask("POST", "/api/v1/setup", 409, {**wish, "code": code})
         assert not ask("GET", "/api/v1/status", 200).json["setup_required"]

@@ -63,11 +63,11 @@ class House:
 class Browser:
     """Follows what a browser would, with its cookies."""
 
-    def __init__(self, house):
-        self.server, self.cookies = house.server, {}
+    def __init__(self, house, headers=None):
+        self.server, self.cookies, self.headers = house.server, {}, headers or {}
 
     def get(self, path, headers=None):
-        sent = dict(headers or {})
+        sent = {**self.headers, **(headers or {})}
         if self.cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         connection = self.server.connect()
@@ -136,7 +136,7 @@ def test_who_is_not_known_links_it(issuer):
         browser = Browser(house)
         browser.cookies["matinee_session"] = sign_in(house.server, "dora@example.com").cookie.split("=")[1]
         denied = browser.come_back(issuer, change={"error": "access_denied", "code": None}, link="?link=true")
-        assert denied.status == 303 and denied.getheader("location") == "/settings?refused=true"
+        assert denied.status == 303 and denied.getheader("location") == "/settings?refused=denied"
         got = browser.come_back(issuer, link="?link=true")
         assert got.status == 303 and got.getheader("location") == "/settings"
         [known] = json.loads(browser.get("/api/v1/auth/identities").text)["items"]
@@ -162,6 +162,51 @@ def test_the_only_way_in_is_not_taken_away(issuer):
         ask.cookie = f"matinee_session={browser.cookies['matinee_session']}"
         [known] = ask("GET", "/api/v1/auth/identities", 200).json["items"]
         ask("DELETE", f"/api/v1/auth/identities/{known['id']}", 409)
+        # with a first password it is one of two
+        assert ask("GET", "/api/v1/me", 200).json["has_password"] is False
+        ask("PUT", "/api/v1/me/password", 422, {"password": "short"})
+        ask("PUT", "/api/v1/me/password", 204, {"password": PASSWORD})
+        assert ask("GET", "/api/v1/me", 200).json["has_password"] is True
+        wish = {"password": "another long one"}
+        assert ask("PUT", "/api/v1/me/password", 400, wish).json["field"] == "current"
+        ask("PUT", "/api/v1/me/password", 403, {**wish, "current": "wrong, it is"})
+        ask("DELETE", f"/api/v1/auth/identities/{known['id']}", 204)
+        sign_in(house.server, "Dora")
+
+
+LOOKS = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_who_looks_at_a_page_is_led_back_to_it(issuer):
+    with House(issuer) as house:
+        def comes(**more):
+            return Browser(house, LOOKS).come_back(issuer, **more)
+
+        def led(got):
+            assert got.status == 303, got.text
+            return got.getheader("location")
+
+        assert led(comes()) == "/login?refused=unknown"
+        assert led(comes(change={"error": "access_denied", "code": None})) == "/login?refused=denied"
+        assert led(comes(change={"state": "x"})) == "/login?refused=over"
+        assert led(comes(change={"code": "never given"})) == "/login?refused=failed"
+        dora = add(house.owner, "dora")
+        browser = Browser(house, LOOKS)
+        session = sign_in(house.server, "dora").cookie.split("=")[1]
+        browser.cookies["matinee_session"] = session
+        assert led(browser.come_back(issuer, link="?link=true")) == "/settings"
+        other = Browser(house, LOOKS)
+        other.cookies["matinee_session"] = house.owner.cookie.split("=")[1]
+        assert led(other.come_back(issuer, link="?link=true")) == "/settings?refused=taken"
+        assert led(Browser(house, LOOKS).get("/auth/home/start?link=true")) == "/login"
+        house.owner("PATCH", f"/api/v1/users/{dora['id']}", 200, {"disabled": True})
+        assert led(comes()) == "/login?refused=disabled"
+        issuer.is_down = True
+    with House(issuer, auth={"emails": ["else@example.com"]}) as house:
+        assert led(Browser(house, LOOKS).get("/auth/home/start")) == "/login?refused=unreachable"
+        issuer.is_down = False
+        assert led(Browser(house, LOOKS).come_back(issuer)) == "/login?refused=address"
+        assert "others.refused" in "".join(house.server.log)
 
 
 def none_token(issuer):
@@ -234,7 +279,7 @@ def test_a_sign_in_ends_where_it_was_begun(issuer):
             assert Browser(house).come_back(issuer, change=change).status == 401, change
         assert Browser(house).come_back(issuer, change={"iss": issuer.url}).status == 303
         denied = Browser(house).come_back(issuer, change={"error": "access_denied", "code": None})
-        assert denied.status == 303 and denied.getheader("location") == "/login?refused=true"
+        assert denied.status == 303 and denied.getheader("location") == "/login?refused=denied"
         got = Browser(house).get("/auth/home/start", {"Sec-Fetch-Site": "cross-site"})
         assert got.status == 403  # a page elsewhere begins none
 

@@ -3,6 +3,8 @@ import { cleanup, fireEvent, render, screen, within } from '@testing-library/pre
 import { LocationProvider } from 'preact-iso';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Live } from '../parts/live';
+import { savedTrack, saveTrack } from '../prefs';
+import { me, status } from '../store';
 import { Account } from './account';
 import { fakeServer, house, refusal, type Asked } from './testing';
 
@@ -35,6 +37,10 @@ beforeEach(() => {
     'GET /auth/identities': () => ({ items: identities, next: null }),
     'DELETE /auth/identities/d1': () => unlink(),
     'PUT /me/password': () => setPassword(),
+    'PUT /me/email': (body) => ({ email: member(body, 'email') }),
+    'DELETE /me/email': () => undefined,
+    'PATCH /me': (body) => ({ ...me.value, preferences: { ...me.value?.preferences, ...objectOf(member(body, 'preferences')) } }),
+    'GET /me/passkeys': () => ({ items: [], next: null }),
   });
 });
 afterEach(() => {
@@ -42,6 +48,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+const objectOf = (value: unknown): object => (typeof value === 'object' && value !== null ? value : {});
+const member = (body: unknown, name: string): unknown => Reflect.get(objectOf(body), name);
 const open = () => render(<LocationProvider><Account /><Live /></LocationProvider>);
 const region = async (name: string) => within(await screen.findByRole('region', { name }));
 const type = (label: string, value: string) => fireEvent.input(screen.getByLabelText(label), { target: { value } });
@@ -68,6 +76,54 @@ describe('the password', () => {
     expect(document.getElementById(field.getAttribute('aria-describedby') ?? '')?.textContent).toBe('this is not the password');
     expect(screen.getByLabelText<HTMLInputElement>('New password').value).toBe('what it shall be');
   });
+});
+
+test('who has no password yet sets the first one without another', async () => {
+  house({ role: 'member', has_password: false });
+  open();
+  expect(screen.queryByLabelText('Present password')).toBeNull();
+  type('New password', 'what it shall be');
+  fireEvent.click(screen.getByRole('button', { name: 'Set a password' }));
+  await vi.waitFor(() => expect(asked).toEqual([{ method: 'PUT', path: '/me/password', body: { password: 'what it shall be' } }]));
+  expect(await screen.findByLabelText('Present password')).toBeTruthy();
+});
+
+test('how films begin is said for all devices, and goes before what this browser remembers', async () => {
+  me.value = { id: 'u1', username: 'anna', role: 'admin', preferences: { audio_language: 'de' } };
+  saveTrack('subtitle', 'off');
+  open();
+  const panel = await region('How films begin');
+  expect(panel.getByLabelText<HTMLSelectElement>('Spoken language').value).toBe('de');
+  fireEvent.change(panel.getByLabelText('Subtitles'), { target: { value: 'on' } });
+  const read = await panel.findByLabelText<HTMLSelectElement>('Subtitles in');
+  expect(read.value).toBe('en');
+  expect(savedTrack('subtitle')).toBeUndefined();
+  fireEvent.change(panel.getByLabelText('Largest picture'), { target: { value: '720' } });
+  await vi.waitFor(() => expect(asked).toEqual([
+    { method: 'PATCH', path: '/me', body: { preferences: { subtitles: 'on', subtitle_language: 'en' } } },
+    { method: 'PATCH', path: '/me', body: { preferences: { max_height: 720 } } },
+  ]));
+});
+
+test('an address is asked for where letters are sent, and removed', async () => {
+  open();
+  expect(screen.queryByRole('region', { name: 'E-mail address' })).toBeNull();
+  cleanup();
+  if (status.value) status.value = { ...status.value, features: { mail: true } };
+  me.value = { id: 'u1', username: 'anna', role: 'admin', email: 'old@example.com' };
+  open();
+  const panel = await region('E-mail address');
+  expect(panel.getByText('old@example.com')).toBeTruthy();
+  fireEvent.input(panel.getByLabelText('E-mail address'), { target: { value: 'new@example.com' } });
+  fireEvent.input(panel.getByLabelText('Your password'), { target: { value: 'a long sentence' } });
+  fireEvent.click(panel.getByText('Send a letter'));
+  expect((await panel.findAllByText(/went to new@example.com/)).length).toBe(1);
+  fireEvent.click(panel.getByRole('button', { name: 'Remove the address' }));
+  await vi.waitFor(() => expect(panel.queryByText('old@example.com')).toBeNull());
+  expect(asked).toEqual([
+    { method: 'PUT', path: '/me/email', body: { email: 'new@example.com', current: 'a long sentence' } },
+    { method: 'DELETE', path: '/me/email', body: undefined },
+  ]);
 });
 
 test('sessions have a name; another is ended, this one is not', async () => {

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One's own account, in the settings: password, where one is signed in, other ways to sign in, keys for
 // programs, and all that is kept of one.
-import { useLocation } from 'preact-iso';
 import { call, type Shape } from '../api';
 import { at } from '../base';
 import { day, t } from '../i18n';
 import { Entry } from '../parts/entry';
 import { Icon } from '../parts/icon';
+import { Refusal } from '../parts/refusal';
 import { useList, type List } from '../parts/use-action';
 import { me, signOut, status } from '../store';
 import { deviceOf } from './device';
+import { Email } from './email';
 import { Keys } from './keys';
+import { Likes } from './likes';
+import { Passkeys } from './passkeys';
 import { Password } from './password';
 import '../styles/account.css';
 
@@ -51,7 +54,6 @@ function IdentityRow({ identity, title, list }: { identity: Identity; title: str
 
 function Identities() {
   const list = useList((signal) => call<Shape<'Identities'>>('GET', '/auth/identities', { signal }));
-  const refused = useLocation().query['refused'] === 'true';
   const providers = status.value?.providers ?? [];
   if (providers.length === 0 && (list.items ?? []).length === 0) return null;
   const titleOf = (provider: string) => providers.find(({ name }) => name === provider)?.title ?? provider;
@@ -59,7 +61,7 @@ function Identities() {
   return (
     <section class="panel" aria-labelledby="identities">
       <h2 id="identities">{t('account.identities')}</h2>
-      {refused && <p class="banner" role="alert">{t('login.refused')}</p>}
+      <Refusal />
       {list.problem && <p class="error" role="alert">{list.problem}</p>}
       <ul class="rows">{list.items?.map((each) => <IdentityRow key={each.id} identity={each} title={titleOf(each.provider)} list={list} />)}</ul>
       {open.length > 0 && (
@@ -85,7 +87,10 @@ export function Account() {
         <h2>{t('account.title', { name: person.username, role: t(`role.${person.role}`) })}</h2>
         <button type="button" onClick={() => void signOut()}><Icon name="out" />{t('account.signOut')}</button>
       </div>
+      <Likes />
       <Password onChanged={() => void sessions.reload()} />
+      <Passkeys />
+      <Email />
       <Sessions list={sessions} />
       <Identities />
       <Keys />

@@ -6,6 +6,7 @@ import { fakeServer, house, refusal, type Asked } from '../account/testing';
 import { me, phase, status } from '../store';
 import { Invited, NewPassword } from './by-code';
 import { Login } from './login';
+import { Verify } from './verify';
 
 let asked: Asked[];
 let take: () => unknown;
@@ -63,6 +64,73 @@ describe('an invitation', () => {
   });
 });
 
+describe('where letters are sent', () => {
+  beforeEach(() => {
+    if (status.value) status.value = { ...status.value, registration: 'open', features: { mail: true } };
+  });
+
+  test('an account begins with one', async () => {
+    history.replaceState(null, '', '/invite');
+    take = () => ({ email: 'ben@example.com' });
+    render(<LocationProvider><Invited /></LocationProvider>);
+    type('User name', 'ben');
+    type('Password', 'a long sentence');
+    type('E-mail address', ' ben@example.com ');
+    fireEvent.click(screen.getByRole('button', { name: 'Create the account' }));
+    expect((await screen.findByRole('status')).textContent).toMatch(/ben@example.com/);
+    expect(asked).toEqual([{ method: 'POST', path: '/register', body: { username: 'ben', password: 'a long sentence', email: 'ben@example.com' } }]);
+    expect(phase.value).toBe('signed-out');
+  });
+
+  test('an invitation asks for no address', () => {
+    history.replaceState(null, '', '/invite#a-code');
+    render(<LocationProvider><Invited /></LocationProvider>);
+    expect(screen.queryByLabelText('E-mail address')).toBeNull();
+  });
+
+  test('the link of a letter asks once more, then is done', async () => {
+    history.replaceState(null, '', '/verify#a-code');
+    const now = status.value;
+    phase.value = 'ready';
+    asked = fakeServer({ 'POST /verify': () => undefined, 'GET /status': () => now, 'GET /me': () => ({ id: 'u1', username: 'anna', role: 'member' }) });
+    render(<LocationProvider><Verify /></LocationProvider>);
+    expect(asked).toEqual([]);
+    fireEvent.click(screen.getByRole('button', { name: 'Confirm' }));
+    expect((await screen.findByRole('status')).textContent).toMatch(/is confirmed/);
+    expect(asked).toEqual([{ method: 'POST', path: '/verify', body: { code: 'a-code' } }]);
+  });
+
+  test('who is not signed in does that first', () => {
+    history.replaceState(null, '', '/verify#a-code');
+    render(<LocationProvider><Verify /></LocationProvider>);
+    expect(screen.queryByRole('button', { name: 'Confirm' })).toBeNull();
+    expect(screen.getByRole('button', { name: 'Sign in' })).toBeTruthy();
+  });
+
+  test('an account is made by the password that was chosen for it', async () => {
+    history.replaceState(null, '', '/verify#a-code.new');
+    const now = status.value;
+    asked = fakeServer({
+      'POST /verify': () => ({ id: 'u2', username: 'ben', role: 'member' }), 'GET /status': () => now,
+      'GET /me': () => ({ id: 'u2', username: 'ben', role: 'member' }),
+    });
+    render(<LocationProvider><Verify /></LocationProvider>);
+    type('Password', 'a long sentence');
+    fireEvent.click(screen.getByRole('button', { name: 'Create the account' }));
+    await vi.waitFor(() => expect(location.pathname).toBe('/'));
+    expect(asked).toEqual([{ method: 'POST', path: '/verify', body: { code: 'a-code', password: 'a long sentence' } }]);
+  });
+
+  test('one that is too late says so', async () => {
+    history.replaceState(null, '', '/verify#a-code');
+    phase.value = 'ready';
+    fakeServer({ 'POST /verify': () => refusal(404, 'that code is not valid any more') });
+    render(<LocationProvider><Verify /></LocationProvider>);
+    fireEvent.click(screen.getByRole('button', { name: 'Confirm' }));
+    expect((await screen.findByRole('alert')).textContent).toMatch(/not valid any more/);
+  });
+});
+
 test('a new password by a link', async () => {
   history.replaceState(null, '', '/reset#another-code');
   render(<LocationProvider><NewPassword /></LocationProvider>);
@@ -73,8 +141,8 @@ test('a new password by a link', async () => {
 });
 
 test('the sign-in page offers the others, and says when one of them refused', () => {
-  history.replaceState(null, '', '/login?refused=true');
+  history.replaceState(null, '', '/login?refused=denied');
   render(<LocationProvider><Login /></LocationProvider>);
-  expect(screen.getByRole('alert').textContent).toMatch(/refused/);
+  expect(screen.getByRole('alert').textContent).toMatch(/broken off/);
   expect(screen.getByRole('link', { name: 'Sign in with the house' }).getAttribute('href')).toBe('/auth/home/start');
 });

@@ -11,7 +11,7 @@ import { useAction } from '../parts/use-action';
 import { register, resetPassword, status } from '../store';
 
 /** Also of a link that is opened over another: the browser loads nothing then. */
-function useCode(): string {
+export function useCode(): string {
   const [code, setCode] = useState(() => location.hash.slice(1));
   useEffect(() => {
     const look = () => setCode(location.hash.slice(1));
@@ -22,7 +22,7 @@ function useCode(): string {
 }
 
 /** A link that was cut short on its way to whom it is for. */
-function Cut({ title }: { title: Key }) {
+export function Cut({ title }: { title: Key }) {
   return (
     <Frame bare>
       <h1>{t(title)}</h1>
@@ -38,12 +38,20 @@ export function Invited() {
   const code = useCode();
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
-  const { busy, problem, errorOf, run } = useAction(['username', 'password']);
+  const [email, setEmail] = useState('');
+  const [sent, setSent] = useState<string>();
+  const { busy, problem, errorOf, run } = useAction(['username', 'password', 'email']);
+  const byLetter = code === '' && status.value?.features['mail'] === true;
   if (code === '' && status.value?.registration !== 'open') return <Cut title="invite.title" />;
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (await run(() => register(code, username.trim(), password))) route(at('/'), true);
+    await run(async () => {
+      const letter = await register(code, username.trim(), password, byLetter ? email.trim() : '');
+      if (letter === undefined) route(at('/'), true);
+      else setSent(letter);
+    });
   };
+  if (sent !== undefined) return <Frame bare><h1>{t('login.register')}</h1><p role="status">{t('email.sent', { email: sent })}</p></Frame>;
   return (
     <Frame bare>
       <h1>{t(code === '' ? 'login.register' : 'invite.title')}</h1>
@@ -52,6 +60,7 @@ export function Invited() {
         {problem && <p class="banner" role="alert">{problem}</p>}
         <Field label={t('login.username')} name="username" value={username} onValue={setUsername} autocomplete="username" error={errorOf('username')} />
         <Field label={t('login.password')} name="password" value={password} onValue={setPassword} secret autocomplete="new-password" hint={t('setup.passwordHint')} error={errorOf('password')} />
+        {byLetter && <Field label={t('email.label')} name="email" value={email} onValue={setEmail} autocomplete="email" hint={t('email.hint')} error={errorOf('email')} />}
         <button class="primary" disabled={busy}>{t(busy ? 'setup.busy' : 'setup.submit')}</button>
       </form>
     </Frame>

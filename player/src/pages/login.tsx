@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The sign-in page: by a password, and by the others that the server trusts.
-import { useLocation } from 'preact-iso';
 import { at } from '../base';
 import { t } from '../i18n';
 import { usePageTitle } from '../parts/frame';
+import { Refusal } from '../parts/refusal';
 import { SignInForm } from '../parts/sign-in-form';
-import { status } from '../store';
+import { useAction } from '../parts/use-action';
+import { enterByPasskey, hasPasskeys } from '../passkey';
+import { load, status } from '../store';
 
 function Others() {
   const providers = status.value?.providers ?? [];
@@ -22,14 +24,28 @@ function Others() {
   );
 }
 
+function ByPasskey() {
+  const { busy, problem, run } = useAction();
+  if (!hasPasskeys()) return null;
+  const enter = () => run(async () => {
+    if (await enterByPasskey()) await load();
+  });
+  return (
+    <>
+      <button type="button" aria-disabled={busy} onClick={() => void enter()}>{t('login.byPasskey')}</button>
+      {problem && <p class="error" role="alert">{problem}</p>}
+    </>
+  );
+}
+
 export function Login() {
   usePageTitle(t('login.title'));
-  const refused = useLocation().query['refused'] === 'true';
   return (
     <>
       <h1>{t('login.title')}</h1>
-      {refused && <p class="banner" role="alert">{t('login.refused')}</p>}
+      <Refusal />
       <SignInForm />
+      <ByPasskey />
       <Others />
       {status.value?.registration === 'open' && <p class="hint">{t('login.new')} <a href={at('/invite')}>{t('login.register')}</a></p>}
     </>

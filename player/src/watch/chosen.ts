@@ -4,6 +4,7 @@
 import { savedNight, savedTrack, saveTrack } from '../prefs';
 import { nameOf, OFF, type EngineState, type TrackChoice } from './engine';
 import { firstSubtitle } from './first-choice';
+import { likedAudio, likes } from './likes';
 import { byDay, formOf } from './night';
 
 export function remember(kind: 'audio' | 'subtitle', tracks: TrackChoice[], id: string): void {
@@ -27,9 +28,10 @@ export function chooseRemembered(before: EngineState, state: EngineState, choose
 
 /** Undefined: nothing speaks against what the engine takes, which is not known yet. */
 function rememberedAudio({ audios, audio }: EngineState): string | undefined {
-  const wanted = byDay(audios).find((track) => nameOf(track) === savedTrack('audio'))?.id ?? audio;
+  const chosen = byDay(audios).find((track) => nameOf(track) === savedTrack('audio')) ?? likedAudio(byDay(audios), likes());
+  const wanted = chosen?.id ?? audio;
   return formOf(audios, wanted, savedNight())?.id ?? wanted;
 }
 
 const rememberedSubtitle = (state: EngineState): string =>
-  firstSubtitle(state, savedTrack('subtitle'));
+  firstSubtitle(state, savedTrack('subtitle'), likes());

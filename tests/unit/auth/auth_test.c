@@ -203,11 +203,9 @@ static void guessing_is_slowed_down(void **state)
         assert_int_equal(sign_in(bed, "anna", "a guess", &answer), ERR_REFUSED);
     assert_int_equal(sign_in(bed, "aNNa", "correct horse", &answer), ERR_LIMIT);
     assert_in_range(answer.retry_after_s, 1, 5);
-    assert_int_equal(auth_look_at_tries(bed->auth, SLICE("192.0.2.7"), SLICE("anna"),
-                                        &answer.retry_after_s, NULL),
-                     ERR_LIMIT);
-    assert_int_equal(sign_in(bed, "nobody", "a guess", &answer), ERR_REFUSED); /* each for itself */
     struct auth_wish wish = wish_of("anna", "correct horse", NULL);
+    assert_int_equal(auth_look_at_tries(bed->auth, &wish, &answer.retry_after_s, NULL), ERR_LIMIT);
+    assert_int_equal(sign_in(bed, "nobody", "a guess", &answer), ERR_REFUSED); /* each for itself */
     wish.peer = SLICE("2001:db8::1"); /* from elsewhere it is possible */
     assert_int_equal(auth_sign_in(bed->auth, &wish, &answer, NULL), OK);
     wish.password = SLICE("a guess");
@@ -215,6 +213,37 @@ static void guessing_is_slowed_down(void **state)
         assert_int_equal(auth_sign_in(bed->auth, &wish, &answer, NULL), ERR_REFUSED);
     wish.peer = SLICE("2001:db8:0:0:ffff::2"); /* the same household */
     assert_int_equal(auth_sign_in(bed->auth, &wish, &answer, NULL), ERR_LIMIT);
+}
+
+static void a_browser_that_is_known_has_tries_of_its_own(void **state)
+{
+    struct bed *bed = *state;
+    struct auth_answer answer, first;
+    start(bed, (struct auth_options){.mode = AUTH_ACCOUNTS});
+    assert_int_equal(set_up(bed, bed->shown, &answer, NULL), OK);
+    assert_int_equal(sign_in(bed, "anna", "correct horse", &first), OK);
+    assert_int_equal(strlen(first.known), TOKENS_BROWSER_SIZE - 1);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(sign_in(bed, "anna", "a guess", &answer), ERR_REFUSED);
+    assert_int_equal(sign_in(bed, "anna", "correct horse", &answer), ERR_LIMIT);
+    /* what it was given is good as it is, and for its name alone */
+    char spoiled[TOKENS_BROWSER_SIZE];
+    struct auth_wish wish = wish_of("anna", "correct horse", NULL);
+    for (size_t i = 0; i < sizeof spoiled - 1; i++) {
+        memcpy(spoiled, first.known, sizeof spoiled);
+        spoiled[i] = spoiled[i] == 'A' ? 'B' : 'A';
+        wish.known = slice_of(spoiled);
+        assert_int_equal(auth_sign_in(bed->auth, &wish, &answer, NULL), ERR_LIMIT);
+    }
+    wish.known = slice_of(first.known);
+    assert_int_equal(auth_look_at_tries(bed->auth, &wish, &answer.retry_after_s, NULL), OK);
+    assert_int_equal(auth_sign_in(bed->auth, &wish, &answer, NULL), OK);
+    assert_string_not_equal(answer.known, first.known);
+    wish.username = SLICE("aNNa");
+    wish.password = SLICE("a guess");
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(auth_sign_in(bed->auth, &wish, &answer, NULL), ERR_REFUSED);
+    assert_int_equal(auth_sign_in(bed->auth, &wish, &answer, NULL), ERR_LIMIT); /* it waits too */
 }
 
 static void the_password_file_makes_the_admin(void **state)
@@ -317,6 +346,7 @@ int main(void)
         IN_BED(loopback_needs_no_code),
         IN_BED(sessions_outlive_a_restart_until_signed_out),
         IN_BED(guessing_is_slowed_down),
+        IN_BED(a_browser_that_is_known_has_tries_of_its_own),
         IN_BED(the_password_file_makes_the_admin),
         IN_BED(a_missing_password_file_is_named),
         IN_BED(an_account_made_elsewhere_is_noticed),

@@ -148,6 +148,35 @@ static void an_address_is_of_one_file(void **state)
             ERR_REFUSED);
 }
 
+static void a_challenge_is_for_one_thing_once_for_a_while(void **state)
+{
+    struct bed *bed = *state;
+    char text[TOKENS_CHALLENGE_SIZE], other[TOKENS_CHALLENGE_SIZE];
+    tokens_make_challenge(bed->tokens, "passkey of anna", NOW_S, text);
+    tokens_make_challenge(bed->tokens, "passkey of anna", NOW_S, other);
+    assert_int_equal(strlen(text), TOKENS_CHALLENGE_SIZE - 1);
+    assert_string_not_equal(text, other);
+    assert_true(tokens_check_challenge(bed->tokens, slice_of(text), "passkey of anna", NOW_S));
+    assert_false(tokens_check_challenge(bed->tokens, slice_of(text), "passkey of anna", NOW_S + 1));
+    assert_false(tokens_check_challenge(bed->tokens, slice_of(text), "passkey of ben", NOW_S));
+    assert_false(tokens_check_challenge(bed->tokens, slice_of(text), "", NOW_S));
+    for (size_t i = 0; i < strlen(text); i++) {
+        char kept = text[i];
+        text[i] = kept == 'A' ? 'B' : 'A';
+        if (tokens_check_challenge(bed->tokens, slice_of(text), "passkey of anna", NOW_S))
+            fail_msg("letter %zu of %s", i, text);
+        text[i] = kept;
+    }
+    for (size_t length = 0; length < strlen(text); length++)
+        assert_false(tokens_check_challenge(bed->tokens, (struct slice){text, length},
+                                            "passkey of anna", NOW_S));
+    assert_false(tokens_check_challenge(bed->tokens, slice_of(text), "passkey of Anna", NOW_S));
+    assert_true(tokens_spend_challenge(bed->tokens, slice_of(text), NOW_S));
+    assert_false(tokens_spend_challenge(bed->tokens, slice_of(text), NOW_S));
+    assert_true(tokens_spend_challenge(bed->tokens, slice_of(other), NOW_S));
+    assert_false(tokens_spend_challenge(bed->tokens, slice_of(text), NOW_S));
+}
+
 int main(void)
 {
 #define IN_BED(test) cmocka_unit_test_setup_teardown(test, make_bed, clear_bed)
@@ -156,6 +185,7 @@ int main(void)
         IN_BED(another_server_signs_otherwise),
         IN_BED(keys_outlive_the_process_and_are_renewed),
         IN_BED(an_address_is_of_one_file),
+        IN_BED(a_challenge_is_for_one_thing_once_for_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
