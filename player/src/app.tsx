@@ -15,6 +15,7 @@ const Downloads = lazy(() => import('./downloads/downloads').then((module) => mo
 const Invited = lazy(() => import('./pages/by-code').then((module) => module.Invited));
 const NewPassword = lazy(() => import('./pages/by-code').then((module) => module.NewPassword));
 const People = lazy(() => import('./people/people').then((module) => module.People));
+const Show = lazy(() => import('./shows/show').then((module) => module.Show));
 const Setup = lazy(() => import('./pages/setup').then((module) => module.Setup));
 const Settings = lazy(() => import('./pages/settings').then((module) => module.Settings));
 const Verify = lazy(() => import('./pages/verify').then((module) => module.Verify));
@@ -32,6 +33,7 @@ function Pages() {
       <Route path={at('/invite')} component={Invited} />
       <Route path={at('/reset')} component={NewPassword} />
       <Route path={at('/settings')} component={Settings} />
+      <Route path={at('/show/:id')} component={Show} />
       <Route path={at('/verify')} component={Verify} />
       <Route path={at('/yours')} component={Yours} />
       <Route path={at('/watch/:id')} component={Watch} />

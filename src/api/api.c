@@ -187,6 +187,8 @@ static const struct http_route ROUTES[] = {
      .flags = ROUTE_ADMIN,
      .body = JSON,
      .handler = title_patch},
+    {.method = "GET", .path = "/api/v1/titles/{id}/episodes", .handler = episodes_get},
+    {.method = "GET", .path = "/api/v1/items/{id}/next", .flags = ROUTE_PLAY, .handler = next_get},
     {.method = "GET",
      .path = "/api/v1/progress/{id}",
      .flags = ROUTE_PLAY,

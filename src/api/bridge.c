@@ -198,6 +198,8 @@ static void on_title(void *ctx, const char *id)
     enum err err = store_title_find(api->store, id, NULL, &title);
     if (err == OK)
         tell_title(api, id, &title);
+    if (err == OK && title.show[0] != '\0')
+        on_title(api, title.show);
     else if (err == ERR_NOT_FOUND)
         tell_title(api, id, NULL);
     for (size_t i = 0; i < title.file_count; i++)

@@ -236,6 +236,8 @@ void scan_post(struct request *request, void *api);
 void scan_delete(struct request *request, void *api);
 void title_get(struct request *request, void *api);
 void title_patch(struct request *request, void *api);
+void episodes_get(struct request *request, void *api);
+void next_get(struct request *request, void *api);
 void progress_get(struct request *request, void *api);
 void progress_put(struct request *request, void *api);
 void progress_delete(struct request *request, void *api);
@@ -373,6 +375,8 @@ void title_refresh(struct api *api, const char *user, struct store_title *title)
 /* For whom it is has changed from what it was. Blocks. */
 void title_tell_rated(struct api *api, const char *id, int was);
 json_t *item_json(const struct store_item *item);
+/* The season that is asked for; -1: none is. BAD_INPUT. */
+MUST_CHECK enum err season_read(struct request *request, int *out, struct why *why);
 /* A member that is said in seconds. */
 json_t *seconds_json(int64_t ms);
 const char *file_state_name(const struct store_file *file);

@@ -452,6 +452,22 @@ static enum err may_play(const struct answer *answer, const char *file, struct w
     return err == OK && place.file[0] == '\0' ? ERR_NOT_FOUND : err;
 }
 
+/* Of a show the episode that the viewer has come to, in its place; when all are watched it begins anew. */
+static enum err go_on_with(const struct answer *answer, const struct store_viewer *viewer,
+                           struct store_title *show)
+{
+    struct store_title next = {0};
+    enum err err = positions_write(answer->api->positions);
+    if (err == OK)
+        err = store_next_find(answer->api->store, show->id, viewer, &next);
+    if (err != OK)
+        return err == ERR_NOT_FOUND ? OK
+                                    : err; /* the file that speaks for it is of the first one */
+    store_title_fini(show);
+    *show = next;
+    return OK;
+}
+
 /* Of an item with several files the first that plays. */
 static enum err choose_file(const struct answer *answer, struct wish *wish, struct why *why)
 {
@@ -460,6 +476,10 @@ static enum err choose_file(const struct answer *answer, struct wish *wish, stru
     if (wish->file[0] != '\0')
         return may_play(answer, wish->file, why);
     enum err err = store_title_find(answer->api->store, wish->item, &viewer, &title);
+    if (err == OK && strcmp(title.kind, "show") == 0)
+        err = go_on_with(answer, &viewer, &title);
+    if (err != OK)
+        store_title_fini(&title);
     if (err != OK)
         return why_set(why, err, "item", "there is no such item");
     const struct store_file *best = &title.files[0];

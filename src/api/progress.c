@@ -179,6 +179,8 @@ static enum err find_both(const struct answer *answer, const struct wish *wish,
 {
     struct store_place named;
     enum err err = item_find(answer, wish->id, out, why);
+    if (err == OK && out->is_show)
+        return why_set(why, ERR_BAD_INPUT, "item", "it is a show: one watches its episodes");
     if (err == OK && wish->file[0] == '\0' && out->file[0] == '\0')
         take_only_file(answer->api, out);
     if (err != OK || wish->file[0] == '\0')
@@ -255,29 +257,59 @@ void progress_delete(struct request *request, void *ctx)
     answer_with_id(ctx, request, forget);
 }
 
-static enum err mark_now(struct store *store, const char *user, const char *item)
+struct marking {
+    char id[STORE_ID_SIZE];
+    int season; /* of a show: -1, all */
+    bool is_on;
+};
+
+static enum err mark_now(struct answer *answer, const struct marking *marking, const char *item)
 {
-    return store_watched_put(store, user, item, clock_wall_ms());
+    struct store *store = answer->api->store;
+    const char *user = answer->user.id;
+    return marking->is_on ? store_watched_put(store, user, item, marking->season, clock_wall_ms())
+                          : store_watched_remove(store, user, item, marking->season);
 }
 
 static void mark(struct answer *answer)
 {
-    do_to_item(answer, mark_now, "");
+    const struct marking *marking = answer->input;
+    struct store_place place;
+    enum err err = item_find(answer, marking->id, &place, &answer->why);
+    if (err == OK)
+        err = positions_write(answer->api->positions);
+    if (err == OK) {
+        err = mark_now(answer, marking, place.item);
+        if (err == ERR_NOT_FOUND)
+            why_set(&answer->why, err, NULL, "it was not marked as watched");
+    }
+    answer->status = 204;
+    if (err != OK)
+        answer_fail(answer, err, 0);
+}
+
+static void mark_later(struct api *api, struct request *request, bool is_on)
+{
+    struct marking marking = {.is_on = is_on};
+    struct why why = {0};
+    copy_slice(request_param(request, 0), marking.id, sizeof marking.id);
+    enum err err = season_read(request, &marking.season, &why);
+    if (err != OK)
+        reply_problem(request, 0, err, &why);
+    else
+        answer_later(
+            api, request,
+            &(struct answer_plan){.work = mark, .input = &marking, .size = sizeof marking});
 }
 
 void watched_put(struct request *request, void *ctx)
 {
-    answer_with_id(ctx, request, mark);
-}
-
-static void unmark(struct answer *answer)
-{
-    do_to_item(answer, store_watched_remove, "it was not marked as watched");
+    mark_later(ctx, request, true);
 }
 
 void watched_delete(struct request *request, void *ctx)
 {
-    answer_with_id(ctx, request, unmark);
+    mark_later(ctx, request, false);
 }
 
 static enum err hide_it(struct store *store, const char *user, const char *item)
@@ -338,6 +370,7 @@ static void take(struct going_on *all, const struct store_progress *progress,
     struct begun *begun = &all->list[all->count++];
     *begun = (struct begun){*progress, *item};
     begun->item.title = mem_strdup(item->title);
+    begun->item.show_title = mem_strdup_or_null(item->show_title);
 }
 
 static void take_kept(void *ctx, const struct store_progress *progress,

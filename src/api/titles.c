@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* /api/v1/titles/{id}, and a title in the words of the API. */
+#include <string.h>
+
 #include "api/inside.h"
 #include "base/mem.h"
 
@@ -66,12 +68,27 @@ json_t *seconds_json(int64_t ms)
     return json_real((double) ms / 1000);
 }
 
+/* Of an episode: of what show it is, and where it stands there. */
+static void put_place(json_t *object, const char *show, const char *show_title, int season,
+                      int episode)
+{
+    if (show[0] == '\0')
+        return;
+    json_object_set_new(object, "show",
+                        json_pack("{s:s, s:o}", "id", show, "title",
+                                  json_text(show_title != NULL ? show_title : "")));
+    json_object_set_new(object, "season", json_integer(season));
+    json_object_set_new(object, "episode", json_integer(episode));
+}
+
 json_t *item_json(const struct store_item *item)
 {
-    return json_pack("{s:s, s:s, s:o, s:o, s:n, s:b}", "id", item->id, "kind", item->kind, "title",
-                     json_text(item->title), "year",
-                     item->year != 0 ? json_integer(item->year) : json_null(), "poster", "here",
-                     item->is_here);
+    json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:n, s:b}", "id", item->id, "kind", item->kind,
+                               "title", json_text(item->title), "year",
+                               item->year != 0 ? json_integer(item->year) : json_null(), "poster",
+                               "here", item->is_here);
+    put_place(object, item->show, item->show_title, item->season, item->episode);
+    return object;
 }
 
 void title_refresh(struct api *api, const char *user, struct store_title *title)
@@ -96,12 +113,29 @@ static void put_progress(json_t *object, const struct store_title *title)
                       "file", progress->file, "at", json_date(progress->at_ms)));
 }
 
+static json_t *seasons_json(const struct store_title *show)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < show->season_count; i++)
+        json_array_append_new(list, json_pack("{s:i, s:i, s:i}", "season", show->seasons[i].number,
+                                              "episodes", (int) show->seasons[i].episodes,
+                                              "watched", (int) show->seasons[i].watched));
+    return list;
+}
+
+/* A show has files in its episodes alone. */
+static json_t *files_json(const struct store_title *title)
+{
+    json_t *files = json_array();
+    for (size_t i = 0; i < title->file_count && strcmp(title->kind, "show") != 0; i++)
+        json_array_append_new(files, file_of_title(&title->files[i]));
+    return files;
+}
+
 json_t *title_json(const struct store_title *title)
 {
     const struct store_file *best = best_file(title);
-    json_t *files = json_array();
-    for (size_t i = 0; i < title->file_count; i++)
-        json_array_append_new(files, file_of_title(&title->files[i]));
+    json_t *files = files_json(title);
     json_t *object =
         json_pack("{s:s, s:s, s:o, s:o, s:n, s:o, s:o, s:[], s:s, s:b, s:o}", "id", title->id,
                   "kind", title->kind, "title", json_text(title->title), "year",
@@ -111,6 +145,11 @@ json_t *title_json(const struct store_title *title)
                   title->is_watched, "files", files);
     put_reason(object, best);
     put_progress(object, title);
+    put_place(object, title->show, title->show_title, title->season, title->episode);
+    if (title->last_episode > title->episode)
+        json_object_set_new(object, "last_episode", json_integer(title->last_episode));
+    if (title->season_count > 0)
+        json_object_set_new(object, "seasons", seasons_json(title));
     return object;
 }
 

@@ -64,10 +64,9 @@ static char *make_folder(const char *root, const struct film_name *name)
 /* --- the row --- */
 
 static enum err expect(struct library *library, const struct library_adoption *adoption,
-                       const char *folder, const char *path, const struct film_name *parsed,
+                       const char *folder, const char *path, const struct parsed_name *parsed,
                        const struct source_identity *identity)
 {
-    const struct store_name name = compare_name(parsed);
     int64_t now = clock_wall_ms();
     struct store_file row = {.folder = (char *) (uintptr_t) folder,
                              .path = (char *) (uintptr_t) path,
@@ -82,7 +81,7 @@ static enum err expect(struct library *library, const struct library_adoption *a
                              .missing_ms = now};
     memcpy(row.id, adoption->id, strlen(adoption->id) + 1);
     memcpy(row.hash, identity->hash, sizeof row.hash);
-    struct store_change changes[] = {{.kind = STORE_ADD, .file = row, .name = &name},
+    struct store_change changes[] = {{.kind = STORE_ADD, .file = row, .name = &parsed->name},
                                      {.kind = STORE_MISSING, .file = row}};
     enum err kind = store_files_change(library->store, changes, 2);
     return kind == ERR_BUSY ? OK : kind; /* it is expected already */
@@ -148,10 +147,10 @@ static char *free_path(const char *folder, const char *name)
 }
 
 static enum err adopt(struct library *library, const struct library_adoption *adoption,
-                      const char *root, const struct film_name *parsed, struct why *why)
+                      const char *root, const struct parsed_name *parsed, struct why *why)
 {
     struct source_identity identity;
-    CLEANUP(mem_free_at) char *folder = make_folder(root, parsed);
+    CLEANUP(mem_free_at) char *folder = make_folder(root, parsed_name_whole(parsed));
     CLEANUP(mem_free_at) char *name = step_of(adoption->name);
     if (folder[0] == '\0')
         return why_set(why, ERR_IO, NULL, "no folder can be made in %s", root);
@@ -178,7 +177,7 @@ enum err library_adopt(struct library *library, const struct library_adoption *a
 {
     struct why unheard = {0};
     struct store_file row = {0};
-    struct film_name parsed = {0};
+    struct parsed_name parsed;
     const char *root = find_folder(library);
     if (store_file_find(library->store, adoption->id, &row) == OK) {
         store_file_fini(&row);
@@ -186,9 +185,9 @@ enum err library_adopt(struct library *library, const struct library_adoption *a
     }
     if (root == NULL)
         return why_set(why, ERR_REFUSED, NULL, "no folder of the library can be written in");
-    names_parse(adoption->name, NULL, compare_year(clock_wall_ms()), &parsed);
+    parsed_name_read(adoption->name, NULL, NULL, clock_wall_ms(), &parsed);
     enum err kind = adopt(library, adoption, root, &parsed, why != NULL ? why : &unheard);
-    film_name_fini(&parsed);
+    parsed_name_fini(&parsed);
     if (kind == OK)
         library_scan_start(library);
     return kind;

@@ -24,8 +24,7 @@ struct fresh_file {
 };
 
 struct name_box {
-    struct film_name parsed;
-    struct store_name name;
+    struct parsed_name parsed;
     struct str shown, reason;
 };
 
@@ -105,7 +104,7 @@ static struct name_box *new_box(struct compare *compare)
     return compare->_boxes[compare->_box_count++] = mem_new(struct name_box);
 }
 
-int compare_year(int64_t now_ms)
+static int this_year(int64_t now_ms)
 {
     time_t seconds = (time_t) (now_ms / 1000);
     struct tm date;
@@ -125,7 +124,7 @@ static char *folder_name(const struct found_file *file, const char *root)
     return mem_strndup(begin, (size_t) (end - begin));
 }
 
-struct store_name compare_name(const struct film_name *parsed)
+static struct store_name store_name_of(const struct film_name *parsed)
 {
     return (struct store_name){.kind = parsed->year != 0 ? "film" : "other",
                                .title = parsed->title,
@@ -136,15 +135,70 @@ struct store_name compare_name(const struct film_name *parsed)
                                .match = parsed->match};
 }
 
+/* The folder around that one. */
+static char *folder_above(const struct found_file *file, const char *root)
+{
+    CLEANUP(mem_free_at) char *path = mem_strdup(file->path);
+    *strrchr(path, '/') = '\0';
+    const struct found_file inner = {.path = path};
+    return strlen(path) > strlen(root) ? folder_name(&inner, root) : NULL;
+}
+
+static void name_episode(struct parsed_name *out)
+{
+    const struct show_name *episode = &out->episode;
+    CLEANUP(str_fini) struct str sort = {0};
+    str_printf(&sort, "%s %04d %04d", episode->show.sort, episode->season, episode->number);
+    out->sort = str_take(&sort);
+    out->show = store_name_of(&episode->show);
+    out->show.kind = "show";
+    out->name = (struct store_name){.kind = "episode",
+                                    .title = episode->title,
+                                    .sort = out->sort,
+                                    .folded = "",
+                                    .letter = episode->show.letter,
+                                    .match = episode->match,
+                                    .show = &out->show,
+                                    .season = episode->season,
+                                    .episode = episode->number,
+                                    .last_episode = episode->last};
+}
+
+void parsed_name_read(const char *file_name, const char *folder, const char *above, int64_t now_ms,
+                      struct parsed_name *out)
+{
+    int year = this_year(now_ms);
+    *out = (struct parsed_name){.sort = NULL};
+    if (names_show(file_name, folder, above, year, &out->episode)) {
+        name_episode(out);
+        return;
+    }
+    names_parse(file_name, folder, year, &out->film);
+    out->name = store_name_of(&out->film);
+}
+
+const struct film_name *parsed_name_whole(const struct parsed_name *parsed)
+{
+    return parsed->sort != NULL ? &parsed->episode.show : &parsed->film;
+}
+
+void parsed_name_fini(struct parsed_name *parsed)
+{
+    film_name_fini(&parsed->film);
+    show_name_fini(&parsed->episode);
+    mem_free(parsed->sort);
+    parsed->sort = NULL;
+}
+
 static void parse_name(const struct compare *compare, const struct found_file *file,
                        struct name_box *box)
 {
     const char *name = strrchr(file->path, '/') + 1;
-    CLEANUP(mem_free_at)
-    char *folder = folder_name(file, compare->walk->folders[file->folder]);
-    names_parse(name, folder, compare_year(compare->now_ms), &box->parsed);
+    const char *root = compare->walk->folders[file->folder];
+    CLEANUP(mem_free_at) char *folder = folder_name(file, root);
+    CLEANUP(mem_free_at) char *above = folder != NULL ? folder_above(file, root) : NULL;
     str_append_utf8(&box->shown, name, strlen(name));
-    box->name = compare_name(&box->parsed);
+    parsed_name_read(name, folder, above, compare->now_ms, &box->parsed);
 }
 
 static void put_place(const struct compare *compare, struct store_file *row,
@@ -156,7 +210,7 @@ static void put_place(const struct compare *compare, struct store_file *row,
     row->name = box->shown.at;
 }
 
-/* A file that is where it was: its title and name stay. */
+/* A file that is where it was: its title stays. */
 static void stays(struct compare *compare, const struct found_file *file,
                   const struct known_file *known)
 {
@@ -164,6 +218,8 @@ static void stays(struct compare *compare, const struct found_file *file,
     parse_name(compare, file, box);
     struct store_change *change = new_change(compare, STORE_PLACE, &known->row);
     put_place(compare, &change->file, file, box);
+    if (known->row.names < STORE_NAMES_VERSION)
+        change->name = &box->parsed.name;
 }
 
 static void put_identity(struct store_file *row, const struct source_identity *identity)
@@ -239,7 +295,8 @@ static void note_renumbered(struct compare *compare, uint64_t from, uint64_t to)
 static void stays_if_changed(struct compare *compare, const struct found_file *file,
                              const struct known_file *known)
 {
-    if (known->row.is_offline || known->row.dev != file->dev ||
+    if (known->row.names < STORE_NAMES_VERSION || known->row.is_offline ||
+        known->row.dev != file->dev ||
         strcmp(known->row.folder, compare->walk->folders[file->folder]) != 0)
         stays(compare, file, known);
 }
@@ -386,7 +443,7 @@ static void moved(struct compare *compare, const struct found_file *file, struct
     known->is_taken = true;
     struct store_change *change = new_change(compare, STORE_PLACE, &known->row);
     put_place(compare, &change->file, file, box);
-    change->name = &box->name;
+    change->name = &box->parsed.name;
     if (known->row.mtime_ns != identity->mtime_ns)
         has_content(compare, &known->row, identity);
 }
@@ -411,7 +468,7 @@ static void appeared(struct compare *compare, const struct found_file *file,
         str_puts(&box->reason, refused->text);
         row.reason = box->reason.at;
     }
-    new_change(compare, STORE_ADD, &row)->name = &box->name;
+    new_change(compare, STORE_ADD, &row)->name = &box->parsed.name;
 }
 
 /* Where the bytes stood elsewhere before, the file has moved, whatever stood at its new path. */
@@ -492,7 +549,7 @@ void compare_fini(struct compare *compare)
     for (size_t i = 0; i < compare->_known_count; i++)
         store_file_fini(&compare->_known[i].row);
     for (size_t i = 0; i < compare->_box_count; i++) {
-        film_name_fini(&compare->_boxes[i]->parsed);
+        parsed_name_fini(&compare->_boxes[i]->parsed);
         str_fini(&compare->_boxes[i]->shown);
         str_fini(&compare->_boxes[i]->reason);
         mem_free(compare->_boxes[i]);

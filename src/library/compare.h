@@ -50,10 +50,19 @@ void compare_fini(struct compare *compare);
 
 /* What to open for a path: itself, or where it leads when it is a symbolic link. mem_free. */
 char *compare_resolve(const char *path);
-/* How the store has a name; borrows its texts. */
-struct store_name compare_name(const struct film_name *parsed);
-/* The year of a wall clock's time. */
-int compare_year(int64_t now_ms);
+/* What a file's name and the folders around it (or NULL) say, as the store has it. */
+struct parsed_name {
+    struct store_name name; /* borrows from the rest; is not to be copied or moved */
+    struct store_name show;
+    struct film_name film;
+    struct show_name episode;
+    char *sort; /* NULL: it is no episode */
+};
+void parsed_name_read(const char *file_name, const char *folder, const char *above, int64_t now_ms,
+                      struct parsed_name *out);
+/* The film, or the show: what a folder is called by. */
+const struct film_name *parsed_name_whole(const struct parsed_name *parsed);
+void parsed_name_fini(struct parsed_name *parsed);
 /* The identity of a file, through a symbolic link at its end too. As source_open_local; and what
  * was opened (mem_free), where `resolved` is not NULL. */
 MUST_CHECK enum err compare_identify(const char *path, struct source_identity *out, char **resolved,

@@ -306,11 +306,11 @@ static size_t end_of_main(const struct words *words, size_t end)
 }
 
 /* Dashes at its ends go, brackets too. */
-static void write_title(const struct words *words, size_t end, struct str *out)
+static void write_title(const struct words *words, size_t begin, size_t end, struct str *out)
 {
-    for (size_t i = 0; i < end; i++) {
+    for (size_t i = begin; i < end; i++) {
         struct slice word = word_text(words, i);
-        if (word.length == 1 && word.at[0] == '-' && (i == 0 || i + 1 == end))
+        if (word.length == 1 && word.at[0] == '-' && (i == begin || i + 1 == end))
             continue;
         if (out->length > 0)
             str_putc(out, ' ');
@@ -362,7 +362,7 @@ static void parse_text(const char *text, int this_year, struct str *title, int *
         end = end_before_year(&words, at);
     else
         end = end_without_year(&words, release);
-    write_title(&words, end_of_main(&words, end), title);
+    write_title(&words, 0, end_of_main(&words, end), title);
     if (title->length == 0)
         str_puts(title, text);
 }
@@ -515,7 +515,7 @@ bool names_episode(const char *file_name, const char *folder_name, struct episod
         return false;
     if (out->season < 0 && folder_name != NULL)
         out->season = names_season(folder_name);
-    write_title(&words, at, &show);
+    write_title(&words, 0, at, &show);
     fold(&folded, (struct slice){str_text(&show), show.length});
     out->show = mem_strdup(str_text(&folded));
     return true;
@@ -525,4 +525,153 @@ void episode_name_fini(struct episode_name *name)
 {
     mem_free(name->show);
     *name = (struct episode_name){0};
+}
+
+/* --- shows --- */
+
+/* "S01E01E02", "S01E01-E03", "S01E01-03": the last of them. */
+static int last_number(struct slice word, int first)
+{
+    size_t at = 0;
+    int last = first;
+    while (at < word.length && char_lower(word.at[at]) != 'e' && char_lower(word.at[at]) != 'x')
+        at++;
+    at += at < word.length ? 1 : 0;
+    at += count_digits(word, at);
+    while (at < word.length) {
+        size_t begin = at;
+        at += word.at[at] == '-' ? 1 : 0;
+        at += has_letter(word, at, 'e') || has_letter(word, at, 'x') ? 1 : 0;
+        size_t digits = count_digits(word, at);
+        int number = number_at(word, at);
+        if (at == begin || digits == 0 || digits > 3 || number <= last)
+            break;
+        last = number;
+        at += digits;
+    }
+    return last;
+}
+
+/* A year that ends a title: what follows only releases bear, and something stands before it. */
+static bool ends_title(const struct words *words, size_t begin, size_t at, int this_year)
+{
+    bool is_last = at + 1 == words->count || is_release(words, at + 1);
+    bool is_first = at == begin || (at == begin + 1 && word_text(words, begin).at[0] == '-');
+    return is_last && !is_first && year_of(word_text(words, at), this_year) != 0;
+}
+
+/* What stands between the number and what only releases bear. */
+static void write_episode_title(const struct words *words, size_t begin, int this_year,
+                                struct str *out)
+{
+    size_t end = begin;
+    while (end < words->count && !is_release(words, end) && !words->items[end].is_bracketed &&
+           !ends_title(words, begin, end, this_year))
+        end++;
+    while (end < words->count && end > begin &&
+           (is_one_of(word_text(words, end - 1), PERHAPS_RELEASE) ||
+            is_one_of(word_text(words, end - 1), LANGUAGE)))
+        end--;
+    write_title(words, begin, end, out);
+}
+
+/* "Specials" is a season of its own. */
+static int season_of_folder(const char *folder)
+{
+    CLEANUP(str_fini) struct str folded = {0};
+    if (folder == NULL)
+        return -1;
+    fold(&folded, slice_of(folder));
+    return strcmp(str_text(&folded), "specials") == 0 ? 0 : names_season(folder);
+}
+
+static void complete_show(struct film_name *show)
+{
+    CLEANUP(str_fini) struct str match = {0};
+    complete(show);
+    str_printf(&match, "show:%s", show->match != NULL ? show->match : show->folded);
+    mem_free(show->match);
+    show->match = str_take(&match);
+}
+
+/* All words up to the end, but for a year there: "The Real World", "The Office (US)". */
+static void read_show_title(const struct words *words, size_t end, int this_year, struct str *title,
+                            int *year)
+{
+    while (end > 1 && word_text(words, end - 1).at[0] == '-')
+        end--;
+    if (end > 1)
+        *year = year_of(word_text(words, end - 1), this_year);
+    write_title(words, 0, *year != 0 ? end - 1 : end, title);
+}
+
+/* A folder tells the year where the file does not, and all where that says nothing. */
+static void ask_show_folder(const char *folder, int this_year, struct str *title, int *year)
+{
+    CLEANUP(str_fini) struct str text = {0}, its = {0}, folded = {0}, its_folded = {0};
+    struct words words;
+    int its_year = 0;
+    clean(folder, &text);
+    split(&words, skip_prefix(str_text(&text)));
+    read_show_title(&words, first_release(&words), this_year, &its, &its_year);
+    fold(&folded, slice_of(str_text(title)));
+    fold(&its_folded, slice_of(str_text(&its)));
+    if (title->length > 0 && strcmp(str_text(&folded), str_text(&its_folded)) != 0)
+        return;
+    str_clear(title);
+    str_puts(title, str_text(&its));
+    *year = its_year;
+}
+
+/* The words before the number, or else a folder's. False: nothing says what show it is. */
+static bool read_show(const struct words *words, size_t at, const char *folder, int this_year,
+                      struct film_name *out)
+{
+    CLEANUP(str_fini) struct str title = {0};
+    read_show_title(words, at, this_year, &title, &out->year);
+    if (folder != NULL && out->year == 0)
+        ask_show_folder(folder, this_year, &title, &out->year);
+    if (title.length == 0)
+        return false;
+    out->title = str_take(&title);
+    complete_show(out);
+    return true;
+}
+
+bool names_show(const char *file_name, const char *folder, const char *above, int this_year,
+                struct show_name *out)
+{
+    CLEANUP(str_fini) struct str text = {0}, title = {0}, match = {0};
+    struct words words;
+    struct episode_name episode = {0};
+    size_t at = 0;
+    int folder_season = season_of_folder(folder);
+    *out = (struct show_name){0};
+    clean(file_name, &text);
+    split(&words, skip_prefix(str_text(&text)));
+    while (at < words.count && !is_episode(word_text(&words, at)))
+        at++;
+    if (at == words.count || !read_words(&words, at, &episode) ||
+        !read_show(&words, at, folder_season >= 0 ? above : folder, this_year, &out->show))
+        return false;
+    int season = episode.season >= 0 ? episode.season : folder_season;
+    int alone_season, alone_number;
+    read_episode(word_text(&words, at), &alone_season, &alone_number);
+    size_t last = alone_number < 0 ? at + 1 : at; /* "S01 E02" */
+    out->season = season >= 0 ? season : 1;
+    out->number = episode.number;
+    out->last = last_number(word_text(&words, last), episode.number);
+    write_episode_title(&words, last + 1, this_year, &title);
+    out->title = mem_strdup(str_text(&title));
+    str_printf(&match, "%s %dx%d-%d", out->show.match, out->season, out->number, out->last);
+    out->match = str_take(&match);
+    return true;
+}
+
+void show_name_fini(struct show_name *name)
+{
+    film_name_fini(&name->show);
+    mem_free(name->title);
+    mem_free(name->match);
+    *name = (struct show_name){0};
 }

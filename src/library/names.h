@@ -35,5 +35,19 @@ struct episode_name {
 /* False: it is no episode's name. Ended by episode_name_fini. */
 bool names_episode(const char *file_name, const char *folder_name, struct episode_name *out);
 void episode_name_fini(struct episode_name *name);
+/* An episode as the names around it tell, one of a file "Show - S01E02 - Title.mkv" in a folder "Season 1" in another
+ * one "Show (2009)". */
+struct show_name {
+    struct film_name show; /* its `match` is never that of a film */
+    int season;            /* 0: specials; 1 where nothing says */
+    int number, last;      /* of "S01E01E02" the first and the last */
+    char *title;           /* of the episode; "" where the name does not say */
+    char *match;           /* the same for files of one episode */
+};
+/* `folder` and `above` may be NULL. False: it is no episode's name, or nothing says of what show. Ended by
+ * show_name_fini. */
+bool names_show(const char *file_name, const char *folder, const char *above, int this_year,
+                struct show_name *out);
+void show_name_fini(struct show_name *name);
 /* A folder of one season: "Season 1", "S01". Which one; -1: it is none. */
 int names_season(const char *folder_name);

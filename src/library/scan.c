@@ -77,10 +77,14 @@ struct walk_job {
 
 static void tell_changes(struct library *library, const struct compare *compare)
 {
+    char told[STORE_ID_SIZE] = ""; /* one show loses many episodes at once */
     for (size_t i = 0; i < compare->change_count; i++) {
         const struct store_change *change = &compare->changes[i];
         scan_tell_title(library, change->old_title);
         scan_tell_title(library, change->file.title);
+        if (strcmp(change->old_show, told) != 0)
+            scan_tell_title(library, change->old_show);
+        memcpy(told, change->old_show, sizeof told);
         if ((change->kind == STORE_CONTENT || change->kind == STORE_MISSING) &&
             library->listener.file != NULL)
             library->listener.file(library->listener.ctx, change->file.id);

@@ -39,6 +39,7 @@ void file_get(struct query *query, struct store_file *out)
     out->changed_ms = query_get_int(query);
     out->is_missing = !query_next_is_null(query);
     out->missing_ms = query_get_int(query);
+    out->names = (int) query_get_int(query);
 }
 
 static enum store_plan_state plan_state(struct query *query)
@@ -142,8 +143,8 @@ static enum err add_file(struct conn *conn, const struct store_file *file)
 {
     struct query query = query_on(
         conn, "INSERT INTO file(id, title, folder, path, name, size, mtime_ns, dev, hash, state, "
-              "is_offline, reason, added_ms, changed_ms) "
-              "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?)");
+              "is_offline, reason, added_ms, changed_ms, names) "
+              "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)");
     query_text(&query, file->id);
     query_text(&query, file->title);
     bind_path(&query, file->folder);
@@ -157,19 +158,21 @@ static enum err add_file(struct conn *conn, const struct store_file *file)
     query_text(&query, file->reason);
     query_int(&query, file->added_ms);
     query_int(&query, file->changed_ms);
+    query_int(&query, STORE_NAMES_VERSION);
     return query_run(&query);
 }
 
-static enum err place_file(struct conn *conn, const struct store_file *file)
+static enum err place_file(struct conn *conn, const struct store_file *file, bool is_named)
 {
     struct query query =
         query_on(conn, "UPDATE file SET title = ?, folder = ?, path = ?, name = ?, dev = ?, "
-                       "is_offline = 0, missing_ms = NULL WHERE id = ?");
+                       "names = ifnull(?, names), is_offline = 0, missing_ms = NULL WHERE id = ?");
     query_text(&query, file->title);
     bind_path(&query, file->folder);
     bind_path(&query, file->path);
     query_text(&query, file->name);
     query_int(&query, (int64_t) file->dev);
+    query_int_or_null(&query, STORE_NAMES_VERSION, !is_named);
     query_text(&query, file->id);
     return query_run(&query);
 }
@@ -220,7 +223,7 @@ static enum err change_row(struct conn *conn, const struct store_change *change)
     case STORE_ADD:
         return add_file(conn, &change->file);
     case STORE_PLACE:
-        return place_file(conn, &change->file);
+        return place_file(conn, &change->file, change->name != NULL);
     case STORE_CONTENT:
         return change_content(conn, &change->file);
     case STORE_REFUSE:
@@ -233,9 +236,20 @@ static enum err change_row(struct conn *conn, const struct store_change *change)
     MUST(false);
 }
 
+/* Of which show an episode's file is gone by this. */
+static enum err note_show(struct conn *conn, struct store_change *change)
+{
+    if (change->kind == STORE_MISSING)
+        return title_show(conn, change->file.title, change->old_show);
+    return change->old_title[0] != '\0' ? title_show(conn, change->old_title, change->old_show)
+                                        : OK;
+}
+
 static enum err change_one(struct conn *conn, struct store_change *change)
 {
     enum err err = title_settle(conn, change);
+    if (err == OK && change->old_show[0] == '\0')
+        err = note_show(conn, change);
     if (err == OK)
         err = change_row(conn, change);
     if (err == OK && change->kind == STORE_ADD) /* it may have been watched before it was here */

@@ -22,13 +22,16 @@ struct store_identity { /* decision 1 */
 
 /* How a title is called and found. All text is UTF-8. */
 struct store_name {
-    const char *kind;   /* "film", "other" */
+    const char *kind;   /* "film", "other", "show", "episode" */
     const char *title;  /* as shown */
     int year;           /* 0 = unknown */
     const char *sort;   /* folded, without article */
     const char *folded; /* what searches look through */
     const char *letter; /* where it stands in the alphabet: "A".."Z", "#", ... */
     const char *match;  /* files with the same one are one title; NULL = a title of its own */
+    /* of an episode: it stands in no list but its show's, which is made where there is none */
+    const struct store_name *show;
+    int season, episode, last_episode;
 };
 
 struct store_file {
@@ -45,7 +48,10 @@ struct store_file {
     char *reason;        /* UTF-8 or NULL */
     int64_t duration_ms; /* -1 = unknown */
     int64_t added_ms, changed_ms, missing_ms;
+    int names; /* which way its name was read, when it was put with its title */
 };
+/* 2: shows, seasons, episodes. What a change with a name writes. */
+enum { STORE_NAMES_VERSION = 2 };
 void store_file_fini(struct store_file *file);
 
 /* The plan that is stored for a file as it is now. */
@@ -80,7 +86,8 @@ struct store_change {
     enum store_change_kind kind;
     struct store_file file;        /* borrowed; `title` is filled in */
     const struct store_name *name; /* ADD, and PLACE when the name changed; else NULL */
-    char old_title[STORE_ID_SIZE]; /* filled in: the title it was of before, "" = none or same */
+    /* filled in: the title it was of before, and the show of which an episode's file goes; "" = none, or the same */
+    char old_title[STORE_ID_SIZE], old_show[STORE_ID_SIZE];
 };
 /* BUSY: a path stands there twice; IO. */
 MUST_CHECK enum err store_files_change(struct store *store, struct store_change *changes,
@@ -125,15 +132,36 @@ struct store_title {
     /* the viewer's, where there is one */
     bool is_watched, has_progress;
     struct store_progress progress;
-    struct store_file *files; /* those that are not missing, at least one */
+    /* those that are not missing, at least one; of a show, one that speaks for all of its episodes' */
+    struct store_file *files;
     size_t file_count;
+    /* of an episode */
+    char show[STORE_ID_SIZE]; /* "": it is none */
+    char *show_title;
+    int season, episode, last_episode;
+    /* of a show: what is there of it */
+    struct store_season *seasons;
+    size_t season_count;
+};
+struct store_season {
+    int number;
+    unsigned episodes, watched; /* by the viewer */
 };
 void store_title_fini(struct store_title *title);
 /* NOT_FOUND: no such title, or none of its files is there, or the viewer (NULL: the server itself) may not
  * know of it. */
 MUST_CHECK enum err store_title_find(struct store *store, const char *id,
                                      const struct store_viewer *viewer, struct store_title *out);
-/* For what age it is, or AGE_UNRATED. NOT_FOUND: no such title. */
+/* The episodes of a show that are there, of one season or (-1) of all, in their order. NOT_FOUND: it is no show, or the
+ * viewer may not know of it. */
+struct store_titles;
+MUST_CHECK enum err store_episodes_list(struct store *store, const char *show,
+                                        const struct store_viewer *viewer, int season,
+                                        struct store_titles *out);
+/* What comes after an episode; of a show what the viewer goes on with. NOT_FOUND: nothing is left, or it is neither. */
+MUST_CHECK enum err store_next_find(struct store *store, const char *item,
+                                    const struct store_viewer *viewer, struct store_title *out);
+/* For what age it is, and, of a show, each of its episodes; or AGE_UNRATED. NOT_FOUND: no such title. */
 MUST_CHECK enum err store_title_rate(struct store *store, const char *id, int age);
 
 struct store_titles_query {

@@ -7,6 +7,7 @@
 void store_item_fini(struct store_item *item)
 {
     mem_free(item->title);
+    mem_free(item->show_title);
     *item = (struct store_item){0};
 }
 
@@ -17,6 +18,10 @@ void item_get(struct query *query, struct store_item *out)
     out->title = query_get_text(query);
     out->year = (int) query_get_int(query);
     out->is_here = query_get_bool(query);
+    query_get_text_into(query, out->show, sizeof out->show);
+    out->show_title = query_get_text(query);
+    out->season = (int) query_get_int(query);
+    out->episode = (int) query_get_int(query);
 }
 
 void query_ages(struct query *query, const struct ages *ages)
@@ -30,9 +35,9 @@ static enum err find_place(struct conn *conn, const char *id, const struct ages 
                            struct store_place *out)
 {
     struct query query = query_on(
-        conn, "SELECT t.id, '' FROM title t WHERE t.id = ?1 AND " MAY_KNOW(
+        conn, "SELECT t.id, '', t.kind = 'show' FROM title t WHERE t.id = ?1 AND " MAY_KNOW(
                   "?2", "?3",
-                  "?4") "UNION ALL SELECT t.id, f.id FROM file f JOIN title t ON t.id = f.title "
+                  "?4") "UNION ALL SELECT t.id, f.id, 0 FROM file f JOIN title t ON t.id = f.title "
                         "WHERE f.id = ?1 AND f.missing_ms IS NULL AND " MAY_KNOW("?2", "?3", "?4"));
     query_text(&query, id);
     query_ages(&query, ages);
@@ -40,6 +45,7 @@ static enum err find_place(struct conn *conn, const char *id, const struct ages 
     if (err == OK) {
         query_get_text_into(&query, out->item, sizeof out->item);
         query_get_text_into(&query, out->file, sizeof out->file);
+        out->is_show = query_get_bool(&query);
     }
     query_end(&query);
     return err;

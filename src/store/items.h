@@ -25,6 +25,10 @@ struct store_item {
     char *title;  /* UTF-8 */
     int year;     /* 0 = unknown */
     bool is_here; /* it has a file */
+    /* of an episode */
+    char show[STORE_ID_SIZE]; /* "": it is none */
+    char *show_title;
+    int season, episode;
 };
 void store_item_fini(struct store_item *item);
 
@@ -32,6 +36,7 @@ void store_item_fini(struct store_item *item);
  * else). NOT_FOUND: none that the viewer may know of. */
 struct store_place {
     char item[STORE_ID_SIZE], file[STORE_ID_SIZE];
+    bool is_show; /* one watches its episodes */
 };
 MUST_CHECK enum err store_item_place(struct store *store, const char *id,
                                      const struct store_viewer *viewer, struct store_place *out);

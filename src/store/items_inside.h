@@ -8,7 +8,10 @@
 /* Of `title t`. */
 #define ITEM_COLUMNS                                                                               \
     "t.id, t.kind, t.title, t.year, "                                                              \
-    "EXISTS(SELECT 1 FROM file h WHERE h.title = t.id AND h.missing_ms IS NULL)"
+    "(EXISTS(SELECT 1 FROM file h WHERE h.title = t.id AND h.missing_ms IS NULL) "                 \
+    "OR EXISTS(SELECT 1 FROM title e JOIN file h ON h.title = e.id "                               \
+    "WHERE e.show = t.id AND h.missing_ms IS NULL)), ifnull(t.show, ''), "                         \
+    "(SELECT s.title FROM title s WHERE s.id = t.show), t.season, t.episode"
 /* Of `title t`, for the three parameters of query_ages. */
 #define MAY_KNOW(limited, most, unrated)                                                           \
     "(" limited " = 0 OR t.age <= " most " OR (t.age IS NULL AND " unrated ")) "

@@ -321,32 +321,61 @@ enum err store_item_find(struct store *store, const struct store_viewer *viewer,
 
 /* --- watched --- */
 
-static enum err mark_watched(struct conn *conn, void *arg)
+/* Of a show its episodes, of anything else itself. */
+#define THESE                                                                                      \
+    "SELECT t.id FROM title t WHERE t.show = ?2 AND (?3 < 0 OR t.season = ?3) AND EXISTS"          \
+    "(SELECT 1 FROM file f WHERE f.title = t.id AND f.missing_ms IS NULL)"                         \
+    " UNION ALL SELECT ?2 WHERE NOT EXISTS(SELECT 1 FROM title s WHERE s.id = ?2 AND s.kind = "    \
+    "'show')"
+
+struct watched {
+    const char *user, *item;
+    int season;
+    int64_t at_ms;
+};
+
+static void query_these(struct query *query, const struct watched *watched)
 {
-    const struct mark *mark = arg;
-    enum err err = put_watched(conn, mark->user, mark->item, mark->number);
-    if (err == OK)
-        err = remove_progress(conn, arg);
-    return err == ERR_NOT_FOUND ? OK : err;
+    query_text(query, watched->user);
+    query_text(query, watched->item);
+    query_int(query, watched->season);
 }
 
-enum err store_watched_put(struct store *store, const char *user, const char *item, int64_t at_ms)
+static enum err mark_watched(struct conn *conn, void *arg)
 {
-    return store_write(store, mark_watched, &(struct mark){user, item, at_ms});
+    const struct watched *watched = arg;
+    struct query query =
+        query_on(conn, "INSERT INTO watched(user, item, at_ms) SELECT ?1, id, ?4 FROM (" THESE
+                       ") WHERE true ON CONFLICT(user, item) DO UPDATE SET "
+                       "at_ms = max(at_ms, excluded.at_ms)");
+    query_these(&query, watched);
+    query_int(&query, watched->at_ms);
+    enum err err = query_run(&query);
+    if (err != OK)
+        return err;
+    struct query begun =
+        query_on(conn, "DELETE FROM progress WHERE user = ?1 AND item IN (" THESE ")");
+    query_these(&begun, watched);
+    return query_run(&begun);
+}
+
+enum err store_watched_put(struct store *store, const char *user, const char *item, int season,
+                           int64_t at_ms)
+{
+    return store_write(store, mark_watched, &(struct watched){user, item, season, at_ms});
 }
 
 static enum err remove_watched(struct conn *conn, void *arg)
 {
-    const struct mark *mark = arg;
-    struct query query = query_on(conn, "DELETE FROM watched WHERE user = ? AND item = ?");
-    query_text(&query, mark->user);
-    query_text(&query, mark->item);
+    struct query query =
+        query_on(conn, "DELETE FROM watched WHERE user = ?1 AND item IN (" THESE ")");
+    query_these(&query, arg);
     return touch(conn, &query);
 }
 
-enum err store_watched_remove(struct store *store, const char *user, const char *item)
+enum err store_watched_remove(struct store *store, const char *user, const char *item, int season)
 {
-    return store_write(store, remove_watched, &(struct mark){user, item, 0});
+    return store_write(store, remove_watched, &(struct watched){user, item, season, 0});
 }
 
 /* --- history --- */

@@ -28,6 +28,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(str_is_utf8(episode.show, strlen(episode.show)));
     }
     episode_name_fini(&episode);
+    struct show_name show;
+    if (names_show(text, folder, folder != NULL ? "Show (2009)" : NULL, 2026, &show)) {
+        MUST(show.number >= 0 && show.last >= show.number && show.season >= 0);
+        MUST(show.show.title[0] != '\0' && show.show.match != NULL);
+        MUST(str_is_utf8(show.title, strlen(show.title)));
+    }
+    show_name_fini(&show);
     MUST(names_season(text) >= -1);
     mem_free(text);
     return 0;

@@ -138,7 +138,10 @@ class Server:
                 cursor = page.json["next"]
                 if not cursor:
                     break
-            states = [f["state"] for t in items for f in t["files"]]
+            for show in items:
+                if show["kind"] == "show":
+                    show["episodes"] = self.get(f"/api/v1/titles/{show['id']}/episodes").json["items"]
+            states = [f["state"] for t in parts_of(items) for f in t["files"]]
             seen = scan["finished"] and not scan["running"]
             if seen and not any(s in ("new", "waiting", "probing") for s in states):
                 return items
@@ -148,7 +151,7 @@ class Server:
     def files(self, **more):
         """{name: (file id, state, title)}"""
         return {f["name"]: (f["id"], f["state"], t)
-                for t in self.library(**more) for f in t["files"]}
+                for t in parts_of(self.library(**more)) for f in t["files"]}
 
     def metrics(self):
         return self.get("/metrics").text
@@ -186,6 +189,11 @@ class Server:
                 return False
 
         return [pid for pid in self.pids() if holds(pid)]
+
+
+def parts_of(titles):
+    """Those that have files: of a show its episodes."""
+    return [part for title in titles for part in title.get("episodes", [title])]
 
 
 def parent_of(pid):

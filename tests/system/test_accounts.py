@@ -69,6 +69,8 @@ TABLE = {
     ("DELETE", "/api/v1/library/scan"): ("admin", "admin"),
     ("GET", "/api/v1/titles/{id}"): ("child", "read"),
     ("PATCH", "/api/v1/titles/{id}"): ("admin", "admin"),
+    ("GET", "/api/v1/titles/{id}/episodes"): ("child", "read"),
+    ("GET", "/api/v1/items/{id}/next"): ("child", "play"),
     ("GET", "/api/v1/progress/{id}"): ("child", "play"),
     ("PUT", "/api/v1/progress/{id}"): ("child", "play"),
     ("POST", "/api/v1/progress/{id}"): ("child", "play"),

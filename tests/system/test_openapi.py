@@ -215,6 +215,8 @@ def check_personal(ask, item):
     ask("GET", f"/api/v1/items/{item}/comments", 200)
     ask("DELETE", f"/api/v1/comments/{said['id']}", 204)
     ask("GET", "/api/v1/me/export", 200)
+    ask("GET", f"/api/v1/titles/{item}/episodes", 404)  # of shows: test_shows.py
+    assert ask("GET", f"/api/v1/items/{item}/next", 200).json["item"] is None
 
 
 #: Nothing of a test leaves this machine.

@@ -26,7 +26,32 @@ function Facts({ title, file }: { title: Title; file: TitleFile | undefined }) {
   return <p class="facts">{parts.join(' · ')}</p>;
 }
 
+function ShowCard({ title, seasons }: { title: Title; seasons: NonNullable<Title['seasons']> }) {
+  const count = seasons.reduce((sum, { episodes }) => sum + episodes, 0);
+  const main = seasons.filter(({ season }) => season > 0);
+  const left = main.reduce((sum, { episodes, watched }) => sum + episodes - watched, 0);
+  const isBegun = main.some(({ watched }) => watched > 0);
+  const state = WORDS[title.state];
+  return (
+    <li class="title-card">
+      <a class="cover" href={at(`/show/${encodeURIComponent(title.id)}`)}>
+        <Poster title={title.title} year={title.year ?? undefined} /><span class="cover-play"><Icon name="play" /></span>
+      </a>
+      <div class="name-row">
+        <div>
+          <h2>{title.title}</h2>
+          <p class="facts">{[main.length > 1 ? t('show.seasons', { count: main.length }) : undefined, t('show.episodes', { count })].filter(Boolean).join(' · ')}</p>
+        </div>
+        <LaterButton item={{ ...title, here: true }} />
+      </div>
+      {state && <p class="chip">{t(state)}</p>}
+      {title.watched === true ? <p class="chip">{t('card.watched')}</p> : isBegun && <p class="chip">{t('show.left', { count: left })}</p>}
+    </li>
+  );
+}
+
 export function TitleCard({ title }: { title: Title }) {
+  if (title.seasons) return <ShowCard title={title} seasons={title.seasons} />;
   const { files } = title;
   const left = files.find(({ id, state: each }) => id === title.progress?.file && each === 'ready'); // gone on with, if begun
   const file = left ?? files.find(canPlay) ?? files[0];

@@ -6,6 +6,7 @@ import { useLocation, useRoute } from 'preact-iso';
 import { getFile, getTitle } from '../api';
 import { usePageTitle } from '../parts/frame';
 import { Icon } from '../parts/icon';
+import { itemName } from '../parts/item-name';
 import { singleKeys } from '../prefs';
 import { lastList, titleOfFile } from '../store';
 import { obey } from './commands';
@@ -13,6 +14,7 @@ import { Controls } from './controls';
 import { HelpSheet } from './help-sheet';
 import { idleOf, type Idle } from './idle';
 import { mediaSession } from './media-session';
+import { NextUp } from './next-up';
 import { Overlay } from './overlay';
 import { Player } from './player';
 import { toggleFullscreen } from './screen';
@@ -23,22 +25,28 @@ import '../styles/watch.css';
 
 interface Stage { player: Player; idle: Idle; frame: HTMLElement }
 
+interface Called { name: string; /** The episode that it is. */ episode?: string }
+
+async function askName(file: string, signal: AbortSignal): Promise<Called> {
+  const { title, name } = await getFile(file, signal);
+  if (title === file) return { name }; // it is in no library: of a download, or elsewhere
+  const found = await getTitle(title, signal).catch(() => undefined);
+  if (!found) return { name };
+  return found.kind === 'episode' ? { name: itemName(found), episode: found.id } : { name: found.title };
+}
+
 /** From the list if it is there, else from the server; the file's name where it has no title of its own. */
-function useName(file: string): string | undefined {
+function useName(file: string): Called | undefined {
   const listed = titleOfFile(file)?.title;
-  const [asked, setAsked] = useState<string>();
+  const [asked, setAsked] = useState<Called>();
   useEffect(() => {
     const ends = new AbortController();
-    const ask = async () => {
-      const { title, name } = await getFile(file, ends.signal);
-      const isAlone = title === file; // it is in no library: of a download, or elsewhere
-      setAsked(isAlone ? name : await getTitle(title, ends.signal).then((found) => found.title, () => name));
-    };
+    setAsked(undefined);
     // Without a name the film plays all the same.
-    if (listed === undefined) ask().catch(() => undefined);
+    if (listed === undefined) askName(file, ends.signal).then(setAsked, () => undefined);
     return () => ends.abort();
   }, [file, listed]);
-  return listed ?? asked;
+  return listed === undefined ? asked : { name: listed };
 }
 
 function useStage(file: string, at: number | undefined) {
@@ -128,7 +136,8 @@ export function Watch() {
   const { params, query } = useRoute();
   const file = params['id'] ?? '';
   const at = query['t'] === undefined ? undefined : Number(query['t']) || 0;
-  const name = useName(file);
+  const called = useName(file);
+  const name = called?.name;
   usePageTitle(name);
   const [help, setHelp] = useState(false);
   const { frame, video, stage } = useStage(file, at);
@@ -148,6 +157,7 @@ export function Watch() {
       {stage && <PictureCanvas player={stage.player} hidden={hidden} />}
       <div class="title-bar"><BackLink /><h1>{name ?? ' '}</h1></div>
       {stage && <Overlay player={stage.player} />}
+      {stage && called?.episode !== undefined && <NextUp key={called.episode} player={stage.player} item={called.episode} />}
       {stage && <Controls player={stage.player} frame={() => stage.frame} onHelp={() => setHelp(true)} />}
       {help && <HelpSheet onClose={() => setHelp(false)} />}
     </main>

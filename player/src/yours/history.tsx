@@ -6,6 +6,7 @@ import { at } from '../base';
 import { clock, day, t } from '../i18n';
 import { Entry } from '../parts/entry';
 import { Icon } from '../parts/icon';
+import { itemName } from '../parts/item-name';
 import { useAction } from '../parts/use-action';
 
 type Sitting = Shape<'Sitting'>;
@@ -16,13 +17,14 @@ const load = (cursor: string | undefined, signal: AbortSignal) =>
 function Row({ sitting, onRemoved }: { sitting: Sitting; onRemoved: () => void }) {
   const { id, item, file, completed, position } = sitting;
   const when = day(sitting.at);
+  const name = itemName(item);
   return (
     <Entry
-      name={item.here && file !== null ? <a href={at(`/watch/${encodeURIComponent(file)}`)}>{item.title}</a> : item.title}
+      name={item.here && file !== null ? <a href={at(`/watch/${encodeURIComponent(file)}`)}>{name}</a> : name}
       facts={completed ? t('history.whole', { day: when }) : t('history.part', { day: when, time: clock(position) })}
       path={`/history/${encodeURIComponent(id)}`}
-      button={<><Icon name="remove" /><span class="unseen">{t('history.remove')}: {item.title}, {when}</span></>}
-      gone={t('removed', { name: item.title })} onEnded={onRemoved}
+      button={<><Icon name="remove" /><span class="unseen">{t('history.remove')}: {name}, {when}</span></>}
+      gone={t('removed', { name })} onEnded={onRemoved}
     />
   );
 }

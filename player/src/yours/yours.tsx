@@ -7,6 +7,7 @@ import { t } from '../i18n';
 import { BegunRow } from '../parts/begun-row';
 import { Frame, usePageTitle } from '../parts/frame';
 import { Icon } from '../parts/icon';
+import { itemName } from '../parts/item-name';
 import { LaterButton } from '../parts/later-button';
 import { announceGone } from '../parts/live';
 import { Poster } from '../parts/poster';
@@ -26,22 +27,24 @@ function fileOf(item: string): string | undefined {
 
 function LaterCard({ item }: { item: ItemSummary }) {
   const file = item.here ? fileOf(item.id) : undefined;
-  const poster = <Poster title={item.title} year={item.year ?? undefined} />;
+  const href = item.here && item.kind === 'show' ? `/show/${encodeURIComponent(item.id)}` : file && `/watch/${encodeURIComponent(file)}`;
+  const name = itemName(item);
+  const poster = <Poster title={item.show?.title ?? item.title} year={item.year ?? undefined} />;
   return (
     <li class="title-card">
-      {file === undefined
+      {href === undefined
         ? <div class="cover idle">{poster}</div>
         : (
-          <a class="cover" href={at(`/watch/${encodeURIComponent(file)}`)}>
-            <span class="unseen">{t('play')} </span>{poster}<span class="cover-play"><Icon name="play" /></span>
+          <a class="cover" href={at(href)}>
+            {item.kind !== 'show' && <span class="unseen">{t('play')} </span>}{poster}<span class="cover-play"><Icon name="play" /></span>
           </a>
         )}
       <div class="name-row">
         <div>
-          <h3>{item.title}</h3>
+          <h3>{name}</h3>
           <p class="facts">{[item.year, item.here ? undefined : t('later.gone')].filter(Boolean).join(' · ')}</p>
         </div>
-        <LaterButton item={item} onTaken={() => announceGone(t('removed', { name: item.title }))} />
+        <LaterButton item={item} onTaken={() => announceGone(t('removed', { name }))} />
       </div>
     </li>
   );

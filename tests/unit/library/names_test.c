@@ -246,6 +246,74 @@ static void episodes_are_told_by_their_names(void **state)
     }
 }
 
+static const struct {
+    const char *file, *folder, *above;
+    const char *show;
+    int year, season, number, last;
+    const char *title;
+} SHOWS[] = {
+    {"Show.Name.S01E02.1080p.WEB.h264-GRP.mkv", NULL, NULL, "Show Name", 0, 1, 2, 2, ""},
+    {"Show.Name.S01E02.The.Real.Thing.1080p.WEB.mkv", NULL, NULL, "Show Name", 0, 1, 2, 2,
+     "The Real Thing"},
+    {"Show Name - S01E02 - The One.mkv", "Season 1", "Show Name (2009)", "Show Name", 2009, 1, 2, 2,
+     "The One"},
+    {"Show Name - 1x02 - The One.mkv", NULL, NULL, "Show Name", 0, 1, 2, 2, "The One"},
+    {"Show.Name.2019.S03E04E05.PROPER.720p.mkv", NULL, NULL, "Show Name", 2019, 3, 4, 5, ""},
+    {"Show Name S03E04-E06.mkv", NULL, NULL, "Show Name", 0, 3, 4, 6, ""},
+    {"Show Name S03E04-06 Title.mkv", NULL, NULL, "Show Name", 0, 3, 4, 6, "Title"},
+    {"Show Name S02 E05.mkv", NULL, NULL, "Show Name", 0, 2, 5, 5, ""},
+    {"[Group] Show Name - S01E07 [1080p].mkv", NULL, NULL, "Show Name", 0, 1, 7, 7, ""},
+    {"S01E02.mkv", "Season 1", "Show Name", "Show Name", 0, 1, 2, 2, ""},
+    {"E02 - The One.mkv", "Staffel 4", "Show Name (2009)", "Show Name", 2009, 4, 2, 2, "The One"},
+    {"S02E03.mkv", "Show Name (2009)", NULL, "Show Name", 2009, 2, 3, 3, ""},
+    {"Show Name - S00E01 - The Making.mkv", "Specials", "Show Name", "Show Name", 0, 0, 1, 1,
+     "The Making"},
+    {"E03.mkv", "Specials", "Show Name", "Show Name", 0, 0, 3, 3, ""},
+    {"Show.Name.S01E05.German.DL.1080p.mkv", NULL, NULL, "Show Name", 0, 1, 5, 5, ""},
+    {"1883.S01E02.mkv", NULL, NULL, "1883", 0, 1, 2, 2, ""},
+    {"The.Real.World.S01E01.720p.mkv", NULL, NULL, "The Real World", 0, 1, 1, 1, ""},
+    {"The.English.S01E01.mkv", NULL, NULL, "The English", 0, 1, 1, 1, ""},
+    {"The Office (US) - S02E01 - The Dundies.mkv", "Season 2", "The Office (US)", "The Office US",
+     0, 2, 1, 1, "The Dundies"},
+    {"The Office (UK) - S02E01.mkv", NULL, NULL, "The Office UK", 0, 2, 1, 1, ""},
+    {"Battlestar Galactica (2003) - S01E01 - 33.mkv", NULL, NULL, "Battlestar Galactica", 2003, 1,
+     1, 1, "33"},
+    {"Show - S01E02 - 1984.mkv", NULL, NULL, "Show", 0, 1, 2, 2, "1984"},
+    {"Show.S01E02.The.Summer.of.1969.Begins.1080p.mkv", NULL, NULL, "Show", 0, 1, 2, 2,
+     "The Summer of 1969 Begins"},
+    {"E04.mkv", "Show.Name.2019.S01.1080p.WEB-DL", NULL, "Show Name", 2019, 1, 4, 4, ""},
+    {"Show E02.mkv", "Films", NULL, "Show", 0, 1, 2, 2, ""},
+};
+
+static void shows_are_told_by_names_and_folders(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < sizeof SHOWS / sizeof SHOWS[0]; i++) {
+        struct show_name name;
+        if (!names_show(SHOWS[i].file, SHOWS[i].folder, SHOWS[i].above, 2026, &name))
+            fail_msg("%s: none", SHOWS[i].file);
+        if (strcmp(name.show.title, SHOWS[i].show) != 0 || name.show.year != SHOWS[i].year ||
+            name.season != SHOWS[i].season || name.number != SHOWS[i].number ||
+            name.last != SHOWS[i].last || strcmp(name.title, SHOWS[i].title) != 0)
+            fail_msg("%s: \"%s\" (%d) %dx%d-%d \"%s\"", SHOWS[i].file, name.show.title,
+                     name.show.year, name.season, name.number, name.last, name.title);
+        assert_non_null(strstr(name.match, name.show.match));
+        show_name_fini(&name);
+    }
+}
+
+static void no_show_is_made_of_nothing(void **state)
+{
+    static const char *const names[] = {"Alien (1979).mkv", "S01E02.mkv", "E02.mkv", "", "S01.mkv"};
+    (void) state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct show_name name;
+        if (names_show(names[i], NULL, NULL, 2026, &name))
+            fail_msg("%s: %s", names[i], name.show.title);
+        show_name_fini(&name);
+    }
+}
+
 static void films_are_no_episodes(void **state)
 {
     static const char *const names[] = {"Alien (1979).mkv",
@@ -288,6 +356,8 @@ int main(void)
         cmocka_unit_test(media_are_told_by_their_ends),
         cmocka_unit_test(folding),
         cmocka_unit_test(episodes_are_told_by_their_names),
+        cmocka_unit_test(shows_are_told_by_names_and_folders),
+        cmocka_unit_test(no_show_is_made_of_nothing),
         cmocka_unit_test(films_are_no_episodes),
         cmocka_unit_test(folders_of_seasons),
         cmocka_unit_test(the_corpus_of_names),

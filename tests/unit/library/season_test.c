@@ -44,7 +44,13 @@ static void id_of(size_t file, char out[STORE_ID_SIZE])
 
 static void add(const struct bed *bed, size_t file)
 {
-    const struct store_name name = {"film", "X", 0, "x", "x", "X", NULL};
+    const struct store_name name = {.kind = "film",
+                                    .title = "X",
+                                    .year = 0,
+                                    .sort = "x",
+                                    .folded = "x",
+                                    .letter = "X",
+                                    .match = NULL};
     struct store_change change = {.kind = STORE_ADD, .name = &name};
     id_of(file, change.file.id);
     change.file.folder = (char *) "/f";

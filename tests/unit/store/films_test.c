@@ -41,10 +41,27 @@ static int clear_bed(void **state)
     return 0;
 }
 
-static const struct store_name ALIEN = {"film", "Alien", 1979, "alien", "alien", "A", "alien 1979"};
-static const struct store_name BRAZIL = {"film",   "Brazil", 1985,         "brazil",
-                                         "brazil", "B",      "brazil 1985"};
-static const struct store_name HOLIDAY = {"other", "holiday", 0, "holiday", "holiday", "H", NULL};
+static const struct store_name ALIEN = {.kind = "film",
+                                        .title = "Alien",
+                                        .year = 1979,
+                                        .sort = "alien",
+                                        .folded = "alien",
+                                        .letter = "A",
+                                        .match = "alien 1979"};
+static const struct store_name BRAZIL = {.kind = "film",
+                                         .title = "Brazil",
+                                         .year = 1985,
+                                         .sort = "brazil",
+                                         .folded = "brazil",
+                                         .letter = "B",
+                                         .match = "brazil 1985"};
+static const struct store_name HOLIDAY = {.kind = "other",
+                                          .title = "holiday",
+                                          .year = 0,
+                                          .sort = "holiday",
+                                          .folded = "holiday",
+                                          .letter = "H",
+                                          .match = NULL};
 
 static struct store_change change_of(enum store_change_kind kind, const char *id, const char *path,
                                      const struct store_name *name)
@@ -368,8 +385,13 @@ static void add_alphabet(struct bed *bed, unsigned count)
         snprintf(id, sizeof id, "%c%u", letter[0] + 32, i);
         snprintf(path, sizeof path, "/films/%u", i);
         snprintf(title, sizeof title, "%c film %02u", letter[0] + 32, i);
-        struct store_name name = {
-            i % 2 == 0 ? "film" : "other", title, 0, title, title, letter, NULL};
+        struct store_name name = {.kind = i % 2 == 0 ? "film" : "other",
+                                  .title = title,
+                                  .year = 0,
+                                  .sort = title,
+                                  .folded = title,
+                                  .letter = letter,
+                                  .match = NULL};
         struct store_change change = change_of(STORE_ADD, id, path, &name);
         change.file.added_ms = i / 2;
         apply(bed, change);
@@ -442,7 +464,13 @@ static void assert_finds(struct bed *bed, const char *search, const char *expect
 static void add_called(struct bed *bed, const char *id, const char *title)
 {
     char path[80];
-    const struct store_name name = {"other", title, 0, title, title, "X", NULL};
+    const struct store_name name = {.kind = "other",
+                                    .title = title,
+                                    .year = 0,
+                                    .sort = title,
+                                    .folded = title,
+                                    .letter = "X",
+                                    .match = NULL};
     snprintf(path, sizeof path, "/films/%s.mkv", id);
     add(bed, id, path, &name);
 }
@@ -473,7 +501,13 @@ static void searches_find_words_in_any_order(void **state)
                  "alien, aliens of the deep, harry potter 2, up, "
                  "\xe5\x8d\x83\xe3\x81\xa8\xe5\x8d\x83\xe5\xb0\x8b");
     /* what is renamed or gone is found as it is now */
-    struct store_name renamed = {"other", "predator", 0, "predator", "predator", "P", NULL};
+    struct store_name renamed = {.kind = "other",
+                                 .title = "predator",
+                                 .year = 0,
+                                 .sort = "predator",
+                                 .folded = "predator",
+                                 .letter = "P",
+                                 .match = NULL};
     struct store_change change = change_of(STORE_PLACE, "a", "/films/predator.mkv", &renamed);
     apply(bed, change);
     assert_finds(bed, "alien", "aliens of the deep");

@@ -26,9 +26,20 @@ struct bed {
     char alien[STORE_ID_SIZE], brazil[STORE_ID_SIZE]; /* titles of the files "a" and "b" */
 };
 
-static const struct store_name ALIEN = {"film", "Alien", 1979, "alien", "alien", "A", "alien 1979"};
-static const struct store_name BRAZIL = {"film",   "Brazil", 1985,         "brazil",
-                                         "brazil", "B",      "brazil 1985"};
+static const struct store_name ALIEN = {.kind = "film",
+                                        .title = "Alien",
+                                        .year = 1979,
+                                        .sort = "alien",
+                                        .folded = "alien",
+                                        .letter = "A",
+                                        .match = "alien 1979"};
+static const struct store_name BRAZIL = {.kind = "film",
+                                         .title = "Brazil",
+                                         .year = 1985,
+                                         .sort = "brazil",
+                                         .folded = "brazil",
+                                         .letter = "B",
+                                         .match = "brazil 1985"};
 
 static void change(struct bed *bed, enum store_change_kind kind, const char *id,
                    const struct store_name *name, char title[STORE_ID_SIZE])
@@ -162,9 +173,9 @@ static void what_was_seen_to_its_end_is_watched(void **state)
     tell(bed, "anna", bed->alien, HOUR_MS, 300);
     assert_true(is_watched(bed, &ANNA, bed->alien));
     assert_int_equal(position(bed, "anna", bed->alien), HOUR_MS);
-    assert_int_equal(store_watched_remove(bed->store, "anna", bed->alien), OK);
-    assert_int_equal(store_watched_remove(bed->store, "anna", bed->alien), ERR_NOT_FOUND);
-    assert_int_equal(store_watched_put(bed->store, "anna", bed->alien, 400), OK);
+    assert_int_equal(store_watched_remove(bed->store, "anna", bed->alien, -1), OK);
+    assert_int_equal(store_watched_remove(bed->store, "anna", bed->alien, -1), ERR_NOT_FOUND);
+    assert_int_equal(store_watched_put(bed->store, "anna", bed->alien, -1, 400), OK);
     assert_int_equal(position(bed, "anna", bed->alien), -1);
     struct store_report credits = report_of("ben", bed->alien, HOUR_MS, 500);
     credits.is_whole = true;
@@ -253,7 +264,13 @@ static void it_outlives_the_files(void **state)
 static void it_goes_along_with_the_last_file(void **state)
 {
     struct bed *bed = *state;
-    const struct store_name unknown = {"other", "x", 0, "x", "x", "X", NULL};
+    const struct store_name unknown = {.kind = "other",
+                                       .title = "x",
+                                       .year = 0,
+                                       .sort = "x",
+                                       .folded = "x",
+                                       .letter = "X",
+                                       .match = NULL};
     char title[STORE_ID_SIZE];
     change(bed, STORE_ADD, "c", &unknown, title);
     tell(bed, "anna", title, 600000, 100);
