@@ -120,7 +120,9 @@ void answer_later(struct api *api, struct request *request, const struct answer_
     api->jobs++;
     pthread_mutex_unlock(&api->lock);
     struct pool *pool = plan->pool != NULL ? plan->pool : api->pool;
-    if (pool_run(pool, do_work, NULL, posted, NULL) == OK)
+    enum err taken = plan->is_first ? pool_run_first(pool, do_work, NULL, posted, NULL)
+                                    : pool_run(pool, do_work, NULL, posted, NULL);
+    if (taken == OK)
         return;
     api_leave(api);
     mem_free(posted);

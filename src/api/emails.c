@@ -151,7 +151,8 @@ void me_email_put(struct request *request, void *ctx)
                                        .input = &wish,
                                        .size = sizeof wish,
                                        .fini = wish_fini,
-                                       .busy_status = 429});
+                                       .busy_status = 429,
+                                       .is_first = true});
 }
 
 static void drop(struct answer *answer)

@@ -99,6 +99,7 @@ struct answer_plan {
     size_t size;
     void (*fini)(void *input); /* ends what the copy holds; or NULL */
     int busy_status;           /* when the pool has too much to do; 0 = 503 */
+    bool is_first;             /* before what waits in the pool already */
 };
 /* Runs the work on the pool and answers the request when it is done: 503 (or as the plan says) at once when
  * the pool has too much to do (then the work is not run). */

@@ -137,7 +137,8 @@ void me_password_put(struct request *request, void *ctx)
                                        .input = &wish,
                                        .size = sizeof wish,
                                        .fini = password_fini,
-                                       .busy_status = 429});
+                                       .busy_status = 429,
+                                       .is_first = true});
 }
 
 /* --- sessions --- */

@@ -159,16 +159,21 @@ void credentials_later(struct api *api, struct request *request, enum credential
         credentials_fini(&credentials);
         err = ERR_REFUSED;
     }
-    if (err != OK)
+    if (err != OK) {
         reply_problem(request, 0, err, &why);
-    else if (!is_slowed_down(api, request, &credentials))
-        answer_later(api, request,
-                     &(struct answer_plan){.work = work,
-                                           .pool = auth_pool(api->auth),
-                                           .input = &credentials,
-                                           .size = sizeof credentials,
-                                           .fini = credentials_fini,
-                                           .busy_status = 429});
+        return;
+    }
+    if (is_slowed_down(api, request, &credentials))
+        return;
+    struct auth_wish wish = credentials_wish(&credentials);
+    answer_later(api, request,
+                 &(struct answer_plan){.work = work,
+                                       .pool = auth_pool(api->auth),
+                                       .input = &credentials,
+                                       .size = sizeof credentials,
+                                       .fini = credentials_fini,
+                                       .busy_status = 429,
+                                       .is_first = auth_is_known(api->auth, &wish)});
 }
 
 void session_post(struct request *request, void *ctx)

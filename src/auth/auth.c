@@ -398,6 +398,13 @@ enum err auth_look_at_tries(struct auth *auth, const struct auth_wish *wish, int
     return err != OK ? slow_down(retry_ms, retry_after_s, why) : OK;
 }
 
+bool auth_is_known(struct auth *auth, const struct auth_wish *wish)
+{
+    char shown[STORE_NAME_SIZE], folded[STORE_NAME_SIZE];
+    return name_check(wish->username, shown, folded, NULL) == OK &&
+           tokens_check_browser(auth->tokens, wish->known, folded);
+}
+
 void auth_mark_failure(struct auth *auth, const struct auth_try *tried)
 {
     int64_t now_ms = clock_mono_ms();

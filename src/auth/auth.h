@@ -92,6 +92,9 @@ MUST_CHECK enum err auth_sign_in(struct auth *auth, const struct auth_wish *wish
  * Counts nothing, does not block. */
 MUST_CHECK enum err auth_look_at_tries(struct auth *auth, const struct auth_wish *wish,
                                        int *retry_after_s, struct why *why);
+/* Whether it is tried in a browser that has signed in by that name before: it need not wait behind strangers. Does not
+ * block. */
+bool auth_is_known(struct auth *auth, const struct auth_wish *wish);
 /* Tokens in place of those that `refresh` came with, which is good once: who brings it again has it from somebody
  * else, and the session ends. Blocks. REFUSED: it is no such thing, or its session has ended; IO. */
 MUST_CHECK enum err auth_refresh(struct auth *auth, struct slice refresh, struct auth_answer *out,

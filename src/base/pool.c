@@ -96,20 +96,46 @@ void pool_free(struct pool **pool)
     *pool = NULL;
 }
 
+/* Under lock. */
+static void queue(struct pool *pool, struct job *job, bool is_first)
+{
+    if (is_first) {
+        job->next = pool->first;
+        pool->first = job;
+        if (job->next == NULL)
+            pool->last = &job->next;
+    } else {
+        *pool->last = job;
+        pool->last = &job->next;
+    }
+    pool->queued++;
+    pthread_cond_signal(&pool->changed);
+}
+
+static enum err take(struct pool *pool, const struct job *wanted, bool is_first)
+{
+    size_t limit = is_first ? 2 * pool->queue_limit : pool->queue_limit;
+    pthread_mutex_lock(&pool->lock);
+    bool has_room = pool->queued < limit && !pool->stopping;
+    if (has_room) {
+        struct job *job = mem_new(struct job);
+        *job = *wanted;
+        queue(pool, job, is_first);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return has_room ? OK : ERR_BUSY;
+}
+
 enum err pool_run(struct pool *pool, task_fn *work, task_fn *done, void *arg,
                   struct mailbox *mailbox)
 {
-    pthread_mutex_lock(&pool->lock);
-    if (pool->queued >= pool->queue_limit || pool->stopping) {
-        pthread_mutex_unlock(&pool->lock);
-        return ERR_BUSY;
-    }
-    struct job *job = mem_new(struct job);
-    *job = (struct job){.work = work, .done = done, .arg = arg, .mailbox = mailbox};
-    *pool->last = job;
-    pool->last = &job->next;
-    pool->queued++;
-    pthread_cond_signal(&pool->changed);
-    pthread_mutex_unlock(&pool->lock);
-    return OK;
+    const struct job job = {.work = work, .done = done, .arg = arg, .mailbox = mailbox};
+    return take(pool, &job, false);
+}
+
+enum err pool_run_first(struct pool *pool, task_fn *work, task_fn *done, void *arg,
+                        struct mailbox *mailbox)
+{
+    const struct job job = {.work = work, .done = done, .arg = arg, .mailbox = mailbox};
+    return take(pool, &job, true);
 }
