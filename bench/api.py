@@ -30,7 +30,8 @@ from server import Server
 TITLES, PEOPLE, SECONDS = common.number(2, 100_000), common.number(3, 1_000), common.number(4, 10)
 ROUNDS = 300
 BEGUN, WATCHED, WANTED = 40, 60, 20  # of each person
-SETTINGS = {"library.rescan_s": 86_400, "torrent.enabled": "false"}
+# What has just changed waits to settle: nothing looks into the files meanwhile.
+SETTINGS = {"library.rescan_s": 86_400, "library.settle_s": 3_600, "torrent.enabled": "false"}
 WORDS = [a + b for a in ("gar", "lum", "ost", "ver", "mon", "tal", "rin", "bel", "cor", "das", "fen", "hol", "jur",
                          "kas", "nor", "per", "qui", "sol", "ter", "wal")
          for b in ("den", "ia", "tor", "mar", "lis", "é", "ung", "ando", "ich", "el", "ow", "ade", "us", "ix", "ora")]
@@ -39,7 +40,7 @@ random.seed(17)
 
 
 def make_films(folder):
-    """Empty files: each is a title, and refused without a look into it."""
+    """Empty files: each is a title."""
     for n in range(TITLES):
         name = " ".join(random.sample(WORDS, random.randint(1, 4))).title()
         path = folder / f"{n // 1000:03d}" / f"{name} {n} ({1930 + n % 95}).mkv"

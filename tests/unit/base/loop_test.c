@@ -104,6 +104,49 @@ static void passed_gate(void *arg)
     atomic_fetch_add(&((struct gate *) arg)->done, 1);
 }
 
+struct order {
+    struct gate gate;
+    int ran[8];
+    _Atomic int count;
+};
+struct numbered {
+    struct order *order;
+    int number;
+};
+
+static void note_number(void *arg)
+{
+    const struct numbered *numbered = arg;
+    struct order *order = numbered->order;
+    order->ran[atomic_fetch_add(&order->count, 1)] = numbered->number;
+}
+
+static void some_go_first_where_others_are_too_many(void **state)
+{
+    (void) state;
+    struct pool *pool = NULL;
+    struct order order = {.count = 0};
+    struct numbered all[4];
+    sem_init(&order.gate.open, 0, 0);
+    assert_int_equal(pool_new("work", 1, 3, &pool), OK);
+    assert_int_equal(pool_run(pool, wait_at_gate, NULL, &order.gate, NULL), OK);
+    for (int i = 0; i < 4; i++)
+        all[i] = (struct numbered){&order, i};
+    /* the gate may still be in the queue: then there is room for one less */
+    assert_int_equal(pool_run(pool, note_number, NULL, &all[0], NULL), OK);
+    assert_int_equal(pool_run(pool, note_number, NULL, &all[1], NULL), OK);
+    while (pool_run(pool, note_number, NULL, &all[2], NULL) != OK)
+        ;
+    assert_int_equal(pool_run(pool, note_number, NULL, &all[3], NULL), ERR_BUSY);
+    assert_int_equal(pool_run_first(pool, note_number, NULL, &all[3], NULL), OK);
+    sem_post(&order.gate.open);
+    pool_free(&pool);
+    assert_int_equal(atomic_load(&order.count), 4);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(order.ran[i], (i + 3) % 4);
+    sem_destroy(&order.gate.open);
+}
+
 static void a_full_pool_says_busy_and_finishes_what_it_took(void **state)
 {
     (void) state;
@@ -167,6 +210,7 @@ int main(void)
         cmocka_unit_test(tasks_of_a_thread_run_in_the_order_posted),
         cmocka_unit_test(a_call_waits_for_its_end),
         cmocka_unit_test(a_full_pool_says_busy_and_finishes_what_it_took),
+        cmocka_unit_test(some_go_first_where_others_are_too_many),
         cmocka_unit_test(a_heartbeat_wants_every_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
