@@ -9,6 +9,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void look_at_show(const char *text, const char *folder)
+{
+    struct show_name show;
+    if (names_show(text, folder, folder != NULL ? "Show (2009)" : NULL, 2026, &show)) {
+        MUST(show.number >= 0 && show.last >= show.number && show.season >= 0);
+        MUST(show.show.title[0] != '\0' && show.show.match != NULL);
+        MUST(str_is_utf8(show.title, strlen(show.title)));
+    }
+    show_name_fini(&show);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = mem_strndup((const char *) data, size);
@@ -28,13 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(str_is_utf8(episode.show, strlen(episode.show)));
     }
     episode_name_fini(&episode);
-    struct show_name show;
-    if (names_show(text, folder, folder != NULL ? "Show (2009)" : NULL, 2026, &show)) {
-        MUST(show.number >= 0 && show.last >= show.number && show.season >= 0);
-        MUST(show.show.title[0] != '\0' && show.show.match != NULL);
-        MUST(str_is_utf8(show.title, strlen(show.title)));
-    }
-    show_name_fini(&show);
+    look_at_show(text, folder);
     MUST(names_season(text) >= -1);
     mem_free(text);
     return 0;
