@@ -164,7 +164,17 @@ static json_t *shared_json(const struct store_title *title)
 {
     json_t *object = title_json(title);
     json_object_del(object, "watched");
+    json_object_del(object, "seasons");
     return object;
+}
+
+/* Of a show there is nothing for whom none of its episodes is. */
+static int age_of(const struct store_title *title)
+{
+    if (strcmp(title->kind, "show") != 0 || title->age == AGE_UNRATED)
+        return title->age;
+    return title->youngest == AGE_UNRATED || title->youngest > title->age ? title->youngest
+                                                                          : title->age;
 }
 
 static void tell_title(struct api *api, const char *id, const struct store_title *title)
@@ -174,7 +184,7 @@ static void tell_title(struct api *api, const char *id, const struct store_title
     if (title != NULL)
         json_object_set_new(payload, "title", shared_json(title));
     events_publish_to(api->events, "library", payload,
-                      (struct audience){.age = title != NULL ? title->age : 0});
+                      (struct audience){.age = title != NULL ? age_of(title) : 0});
 }
 
 void title_tell_rated(struct api *api, const char *id, int was)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* PUT and DELETE /api/v1/me/email, POST /api/v1/verify: addresses of people, and the letters that show whose they
- * are. What hashes runs on auth's pool, what waits for the mail server on the one for what goes outward. */
+ * are. What hashes runs on auth's pool, what waits for the mail server on one of its own. */
 #include "auth/emails.h"
 
 #include <stdio.h>

@@ -106,14 +106,17 @@ enum err emails_register(struct auth *auth, const struct auth_wish *wish, struct
 }
 
 /* Whether it is answered by who asked. */
-static enum err check_answer(const struct http_user *user, const struct auth_wish *wish,
-                             const struct store_email_wish *asked, struct why *why)
+static enum err check_answer(const struct auth *auth, const struct http_user *user,
+                             const struct auth_wish *wish, const struct store_email_wish *asked,
+                             struct why *why)
 {
     if (!asked->is_new)
         return strcmp(user->id, asked->user.id) == 0 && !user->is_key
                    ? OK
                    : why_set(why, ERR_REFUSED, NULL,
                              "sign in first, to the account that the address is for");
+    if (auth->registration != AUTH_OPEN)
+        return why_set(why, ERR_REFUSED, NULL, "nobody makes an account for himself here any more");
     if (wish->password.at == NULL)
         return why_set(why, ERR_BAD_INPUT, "password", "password is missing");
     return password_is(wish->password, asked->user.password)
@@ -148,7 +151,7 @@ enum err emails_verify(struct auth *auth, const struct http_user *by, const stru
         err = store_email_look(auth->store, hash, clock_wall_ms(), &asked);
     if (err != OK)
         return explain(err, why);
-    err = check_answer(by, wish, &asked, why);
+    err = check_answer(auth, by, wish, &asked, why);
     if (err == OK)
         err = explain(store_email_answer(auth->store, hash, clock_wall_ms(), &user, is_new), why);
     if (err == OK || err == ERR_BAD_INPUT)

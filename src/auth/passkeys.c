@@ -36,6 +36,18 @@ static bool is_numbers(const char *name)
     return name[0] == '[' || inet_pton(AF_INET, name, &address) == 1;
 }
 
+/* As browsers say an origin (RFC 6454 6.2): small letters, no port that is the usual one. */
+static void normalise(struct passkeys_site *site, const char *usual)
+{
+    size_t length = strlen(site->origin), size = strlen(usual);
+    for (char *at = site->origin; *at != '\0'; at++)
+        *at = char_lower(*at);
+    for (char *at = site->rp; *at != '\0'; at++)
+        *at = char_lower(*at);
+    if (length > size && strcmp(site->origin + length - size, usual) == 0)
+        site->origin[length - size] = '\0';
+}
+
 enum err passkeys_site(const char *url, struct passkeys_site *out, struct why *why)
 {
     const char *name = strstr(url, "://");
@@ -48,6 +60,7 @@ enum err passkeys_site(const char *url, struct passkeys_site *out, struct why *w
     snprintf(out->rp, sizeof out->rp, "%.*s", (int) length, name + 3);
     if (out->rp[0] != '[')
         out->rp[strcspn(out->rp, ":")] = '\0';
+    normalise(out, is_secure ? ":443" : ":80");
     if (is_numbers(out->rp))
         return why_set(why, ERR_BAD_INPUT, NULL, "passkeys are for a name: %s is an address",
                        out->rp);

@@ -23,7 +23,7 @@ struct pool {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct job *first, **last;
-    size_t queued;
+    size_t queued, firsts; /* those that go before others stand before them */
     bool stopping;
 };
 
@@ -38,6 +38,7 @@ static struct job *wait_for_job(struct pool *pool)
         if (pool->first == NULL)
             pool->last = &pool->first;
         pool->queued--;
+        pool->firsts -= pool->firsts > 0 ? 1 : 0;
     }
     pthread_mutex_unlock(&pool->lock);
     return job;
@@ -99,15 +100,14 @@ void pool_free(struct pool **pool)
 /* Under lock. */
 static void queue(struct pool *pool, struct job *job, bool is_first)
 {
-    if (is_first) {
-        job->next = pool->first;
-        pool->first = job;
-        if (job->next == NULL)
-            pool->last = &job->next;
-    } else {
-        *pool->last = job;
+    struct job **at = is_first ? &pool->first : pool->last;
+    for (size_t i = 0; is_first && i < pool->firsts; i++)
+        at = &(*at)->next;
+    job->next = *at;
+    *at = job;
+    if (job->next == NULL)
         pool->last = &job->next;
-    }
+    pool->firsts += is_first ? 1 : 0;
     pool->queued++;
     pthread_cond_signal(&pool->changed);
 }

@@ -18,6 +18,6 @@ void pool_free(struct pool **pool);
  * BUSY: the queue is full; nothing was taken. */
 MUST_CHECK enum err pool_run(struct pool *pool, task_fn *work, task_fn *done, void *arg,
                              struct mailbox *mailbox);
-/* The same, before what waits already, and with as much room again: for a few who must not wait behind many. */
+/* The same, before all that waits and did not come by this itself, and with as much room again: for a few who must not wait behind many. */
 MUST_CHECK enum err pool_run_first(struct pool *pool, task_fn *work, task_fn *done, void *arg,
                                    struct mailbox *mailbox);

@@ -283,7 +283,7 @@ static bool put_off(struct mail *mail, struct waiting *waiting)
     }
     pthread_mutex_unlock(&mail->lock);
     if (!has_room) {
-        log_warning("mail.given_up", log_str("why", "too many letters wait"));
+        log_warning("mail.given_up", log_str("why", "too many letters wait, or it is late"));
         forget(waiting);
     }
     return has_room;

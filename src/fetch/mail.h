@@ -42,7 +42,7 @@ struct mail_letter {
     const char *subject; /* ASCII, one line */
     const char *text;    /* UTF-8, lines end with \n */
 };
-/* Blocks, for half a minute at most. OK: the server has it, or has put it off: it is tried again for an hour. REFUSED:
+/* Blocks, for half a minute at most. OK: the server has it, or has put it off: it is tried four times again, in 40 minutes. REFUSED:
  * it does not take this letter; IO, TIMEOUT: it cannot be reached, fails, or takes nothing from us; BUSY: it has put it
  * off, and too many wait already. */
 MUST_CHECK enum err mail_send(struct mail *mail, const struct mail_letter *letter, struct why *why);

@@ -50,7 +50,7 @@ void compare_fini(struct compare *compare);
 
 /* What to open for a path: itself, or where it leads when it is a symbolic link. mem_free. */
 char *compare_resolve(const char *path);
-/* What a file's name and the folders around it (or NULL) say, as the store has it. */
+/* What a file's name and the folders around it (or NULL) say, as the store has it. Ended by parsed_name_fini. */
 struct parsed_name {
     struct store_name name; /* borrows from the rest; is not to be copied or moved */
     struct store_name show;

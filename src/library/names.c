@@ -490,6 +490,11 @@ int names_season(const char *folder_name)
     struct words words;
     clean(folder_name, &text);
     split(&words, str_text(&text));
+    /* "Season 1 (2005)", "Season 01 [1080p]" */
+    size_t count = words.count > 0 ? 1 : 0;
+    while (count < words.count && !words.items[count].is_bracketed && !is_release(&words, count))
+        count++;
+    words.count = count;
     if (words.count == 1 && has_letter(word_text(&words, 0), 0, 's') &&
         count_digits(word_text(&words, 0), 1) == words.items[0].length - 1)
         return number_at(word_text(&words, 0), 1);
@@ -544,7 +549,9 @@ static int last_number(struct slice word, int first)
         at += has_letter(word, at, 'e') || has_letter(word, at, 'x') ? 1 : 0;
         size_t digits = count_digits(word, at);
         int number = number_at(word, at);
-        if (at == begin || digits == 0 || digits > 3 || number <= last)
+        bool is_whole = at + digits == word.length || word.at[at + digits] == '-' ||
+                        has_letter(word, at + digits, 'e') || has_letter(word, at + digits, 'x');
+        if (at == begin || digits == 0 || digits > 3 || number <= last || !is_whole)
             break;
         last = number;
         at += digits;
@@ -605,6 +612,16 @@ static void read_show_title(const struct words *words, size_t end, int this_year
     write_title(words, 0, *year != 0 ? end - 1 : end, title);
 }
 
+/* "Show (2009) {tvdb-1}": behind a year in brackets is nothing of its title. */
+static size_t end_of_show(const struct words *words, int this_year)
+{
+    size_t end = first_release(words);
+    for (size_t i = 1; i < end; i++)
+        if (words->items[i].is_bracketed && year_of(word_text(words, i), this_year) != 0)
+            return i + 1;
+    return end;
+}
+
 /* A folder tells the year where the file does not, and all where that says nothing. */
 static void ask_show_folder(const char *folder, int this_year, struct str *title, int *year)
 {
@@ -613,7 +630,7 @@ static void ask_show_folder(const char *folder, int this_year, struct str *title
     int its_year = 0;
     clean(folder, &text);
     split(&words, skip_prefix(str_text(&text)));
-    read_show_title(&words, first_release(&words), this_year, &its, &its_year);
+    read_show_title(&words, end_of_show(&words, this_year), this_year, &its, &its_year);
     fold(&folded, slice_of(str_text(title)));
     fold(&its_folded, slice_of(str_text(&its)));
     if (title->length > 0 && strcmp(str_text(&folded), str_text(&its_folded)) != 0)
@@ -638,6 +655,13 @@ static bool read_show(const struct words *words, size_t at, const char *folder, 
     return true;
 }
 
+/* "10x10 (2018)/10x10 (2018).mkv" is a film. */
+static bool is_title_too(const struct words *words, size_t at, const char *folder)
+{
+    struct slice word = word_text(words, at);
+    return at == 0 && folder != NULL && strncmp(folder, word.at, word.length) == 0;
+}
+
 bool names_show(const char *file_name, const char *folder, const char *above, int this_year,
                 struct show_name *out)
 {
@@ -651,7 +675,8 @@ bool names_show(const char *file_name, const char *folder, const char *above, in
     split(&words, skip_prefix(str_text(&text)));
     while (at < words.count && !is_episode(word_text(&words, at)))
         at++;
-    if (at == words.count || !read_words(&words, at, &episode) ||
+    if (at == words.count || is_title_too(&words, at, folder) ||
+        !read_words(&words, at, &episode) ||
         !read_show(&words, at, folder_season >= 0 ? above : folder, this_year, &out->show))
         return false;
     int season = episode.season >= 0 ? episode.season : folder_season;

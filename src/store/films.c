@@ -236,28 +236,33 @@ static enum err change_row(struct conn *conn, const struct store_change *change)
     MUST(false);
 }
 
-/* Of which show an episode's file is gone by this. */
-static enum err note_show(struct conn *conn, struct store_change *change)
+/* What it leaves behind by going elsewhere. */
+static enum err leave(struct conn *conn, const struct store_change *change)
 {
-    if (change->kind == STORE_MISSING)
-        return title_show(conn, change->file.title, change->old_show);
-    return change->old_title[0] != '\0' ? title_show(conn, change->old_title, change->old_show)
-                                        : OK;
+    char show[STORE_ID_SIZE];
+    enum err err = OK;
+    if (change->old_title[0] != '\0') {
+        err = title_give_over(conn, change->old_title, change->file.title);
+        if (err == OK)
+            err = title_drop_if_empty(conn, change->old_title);
+    }
+    if (err != OK || change->old_show[0] == '\0')
+        return err;
+    err = title_show(conn, change->file.title, show);
+    return err == OK ? title_leave_show(conn, change->old_show, show) : err;
 }
 
 static enum err change_one(struct conn *conn, struct store_change *change)
 {
     enum err err = title_settle(conn, change);
-    if (err == OK && change->old_show[0] == '\0')
-        err = note_show(conn, change);
     if (err == OK)
         err = change_row(conn, change);
     if (err == OK && change->kind == STORE_ADD) /* it may have been watched before it was here */
         err = item_move(conn, change->file.id, change->file.title);
-    if (err == OK && change->old_title[0] != '\0')
-        err = title_give_over(conn, change->old_title, change->file.title);
-    if (err == OK && change->old_title[0] != '\0')
-        err = title_drop_if_empty(conn, change->old_title);
+    if (err == OK)
+        err = leave(conn, change);
+    if (err == OK && change->kind == STORE_MISSING)
+        err = title_show(conn, change->file.title, change->old_show);
     return err;
 }
 

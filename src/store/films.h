@@ -142,6 +142,7 @@ struct store_title {
     /* of a show: what is there of it */
     struct store_season *seasons;
     size_t season_count;
+    int youngest; /* the lowest age that one of them is for; AGE_UNRATED: nobody has said of any */
 };
 struct store_season {
     int number;

@@ -14,11 +14,13 @@
 void file_get(struct query *query, struct store_file *out);
 
 /* Fills change->file.title: the title that the file has, or, when it comes with a name, the one it
- * belongs to, made where there is none; and old_title. */
+ * belongs to, made where there is none; and old_title, old_show. */
 MUST_CHECK enum err title_settle(struct conn *conn, struct store_change *change);
 MUST_CHECK enum err title_drop_if_empty(struct conn *conn, const char *title);
 /* The show of an episode; "": it is none, or there is no such title. */
 MUST_CHECK enum err title_show(struct conn *conn, const char *title, char out[STORE_ID_SIZE]);
 MUST_CHECK enum err title_drop_all_empty(struct conn *conn);
+/* A show that its last episode has left for another ("": for none) is that one now: what people have of it goes along. */
+MUST_CHECK enum err title_leave_show(struct conn *conn, const char *old, const char *show);
 /* Its last file has gone over to another: what people have of it goes along. */
 MUST_CHECK enum err title_give_over(struct conn *conn, const char *from, const char *to);

@@ -114,7 +114,7 @@ static const char *const STEPS[][PARTS] = {
      /* NULL: nobody said for what age it is */
      "ALTER TABLE title ADD COLUMN age INTEGER;"
 
-     /* Of an episode: it stands in no list but its show's. */
+     /* Which way its name was read; of an episode: it stands in no list but its show's. */
      "ALTER TABLE file ADD COLUMN names INTEGER NOT NULL DEFAULT 1;"
      "ALTER TABLE title ADD COLUMN show TEXT REFERENCES title(id);"
      "ALTER TABLE title ADD COLUMN season INTEGER;"

@@ -196,7 +196,7 @@ def server_database(server):
 
 def test_they_outlive_a_restart_and_are_for_one_name(folder):
     data = tempfile.mkdtemp(prefix="matinee-data-")
-    settings = {"http.public_url": "https://films.example.org/"}
+    settings = {"http.public_url": "https://Films.example.org:443/"}  # as browsers do not say it
     device = Device("https://films.example.org")
     with Server(folder, auth="accounts", data=data, settings=settings) as server:
         owner = Checked(server)

@@ -255,3 +255,67 @@ def test_what_was_named_before_there_were_shows_is_named_anew(folder):
     with sqlite3.connect(f"{data}/matinee.db") as db:
         db.execute("INSERT INTO title_search(title_search) VALUES('integrity-check')")
     shutil.rmtree(data)
+
+
+def test_episodes_that_were_one_film_part_with_what_is_theirs(folder):
+    """Before there were shows, files of one title and year were one film."""
+    data = tempfile.mkdtemp(prefix="matinee-data-")
+    with Server(folder, auth="accounts", data=data) as server:
+        owner = Checked(server)
+        owner("POST", "/api/v1/setup", 201, {"username": "anna", "password": PASSWORD})
+        settled(owner)
+    with sqlite3.connect(f"{data}/matinee.db") as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        rows = db.execute("SELECT t.id, f.id, t.season, t.episode FROM title t JOIN file f ON f.title = t.id"
+                          " WHERE t.kind = 'episode' ORDER BY t.season, t.episode").fetchall()
+        one, begun = rows[0][0], rows[3][1]
+        db.execute("UPDATE file SET names = 1, title = ? WHERE id IN (SELECT f.id FROM file f JOIN title t ON t.id = f.title"
+                   " WHERE t.kind = 'episode')", (one,))
+        gone = db.execute("SELECT n, folded FROM title WHERE kind IN ('show', 'episode')").fetchall()
+        db.executemany("INSERT INTO title_search(title_search, rowid, folded) VALUES('delete', ?, ?)", gone)
+        db.execute("DELETE FROM title WHERE kind IN ('show', 'episode') AND id <> ?", (one,))
+        db.execute("UPDATE title SET kind = 'film', title = 'Dark Matter', year = 2015, sort = 'dark matter',"
+                   " folded = 'dark matter', match = 'dark matter 2015', show = NULL, season = NULL, episode = NULL, age = 16"
+                   " WHERE id = ?", (one,))
+        db.execute("INSERT INTO title_search(rowid, folded) SELECT n, folded FROM title WHERE id = ?", (one,))
+        user = db.execute("SELECT id FROM user").fetchone()[0]
+        db.execute("INSERT INTO progress VALUES(?, ?, ?, 600000, 2400000, 5, 0)", (user, one, begun))
+    with Server(folder, auth="accounts", data=data) as server:
+        owner = sign_in(server, "anna")
+        show = settled(owner)["Dark Matter"]
+        items = episodes(owner, show["id"])
+        assert places(items) == [(0, 1), (1, 1), (1, 2), (2, 1), (2, 2)]
+        assert [e["age"] for e in items] == [16] * 5
+        assert ["progress" in e for e in items] == [False, False, False, True, False]
+        assert following(owner, show["id"]) == (2, 1)
+    shutil.rmtree(data)
+
+
+def test_a_show_of_two_releases_an_episode_is_the_same_under_another_name(house, folder):
+    server, owner, _ = house
+    names = [f"Twice (2001)/Twice - S01E01 - {kind}.{kind}" for kind in ("mkv", "mp4")]
+    (folder / "Twice (2001)").mkdir()
+    for name in names:
+        shutil.copy(films.make(f"plain.{name[-3:]}"), folder / name)
+        with open(folder / name, "ab") as file:
+            file.write(os.urandom(16))
+
+    def awaited(title):
+        deadline = time.monotonic() + 60 * SLOW
+        while True:
+            shows = {t["title"]: t for t in owner("GET", "/api/v1/library?kind=show", 200).json["items"]}
+            if title in shows and [len(e["files"]) for e in episodes(owner, shows[title]["id"])] == [2]:
+                return shows
+            assert time.monotonic() < deadline, shows
+            time.sleep(0.2)
+
+    show = awaited("Twice")["Twice"]["id"]
+    owner("PATCH", f"/api/v1/titles/{show}", 200, {"age": 12})
+    owner("PUT", f"/api/v1/watchlist/{show}", 204)
+    (folder / "Thrice (2001)").mkdir()
+    for name in names:
+        (folder / name).rename(folder / name.replace("Twice", "Thrice"))
+    shows = awaited("Thrice")
+    assert set(shows) == {"Thrice", "Dark Matter"} and shows["Thrice"]["age"] == 12
+    [wanted] = owner("GET", "/api/v1/watchlist", 200).json["items"]
+    assert wanted["item"]["id"] == shows["Thrice"]["id"]

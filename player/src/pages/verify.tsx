@@ -39,16 +39,17 @@ function Confirm({ code, isNew, onDone }: { code: string; isNew: boolean; onDone
 export function Verify() {
   usePageTitle(t('verify.title'));
   const given = useCode();
-  const [done, setDone] = useState(false);
+  const [doneBy, setDoneBy] = useState<string>();
   if (given === '') return <Cut title="verify.title" />;
   const isNew = given.endsWith(NEW);
   const code = isNew ? given.slice(0, -NEW.length) : given;
+  const done = doneBy === given; // another letter's link may be opened over this one
   return (
     <Frame bare>
       <h1>{t('verify.title')}</h1>
       {done && <><p role="status">{t('verify.done')}</p><a class="button" href={at('/settings')}>{t('settings.title')}</a></>}
       {!done && !isNew && phase.value === 'signed-out' && <><p class="lead">{t('verify.signIn')}</p><SignInForm /></>}
-      {!done && (isNew || phase.value !== 'signed-out') && <Confirm code={code} isNew={isNew} onDone={() => setDone(true)} />}
+      {!done && (isNew || phase.value !== 'signed-out') && <Confirm key={given} code={code} isNew={isNew} onDone={() => setDoneBy(given)} />}
     </Frame>
   );
 }

@@ -2,7 +2,7 @@
 // The page /show/:id: the seasons of a show, their episodes, and the one to go on with.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useRoute } from 'preact-iso';
-import { call, getTitle, isSignedOut, listen, Problem, type Shape, type Title } from '../api';
+import { call, getTitle, isSignedOut, listen, Problem, type News, type Shape, type Title } from '../api';
 import { at } from '../base';
 import { shortDuration, t } from '../i18n';
 import { Frame, usePageTitle } from '../parts/frame';
@@ -125,7 +125,8 @@ function useAll(id: string): { all: All | undefined; problem: unknown; reload: (
     setAll(undefined);
     reload();
     void loadLater(signal);
-    const heard = () => {
+    const heard = (news: News) => {
+      if (news.type !== 'title' && news.type !== 'title-gone') return;
       clearTimeout(timer);
       timer = window.setTimeout(reload, SETTLE_MS);
     };

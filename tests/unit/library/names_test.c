@@ -281,6 +281,12 @@ static const struct {
     {"Show - S01E02 - 1984.mkv", NULL, NULL, "Show", 0, 1, 2, 2, "1984"},
     {"Show.S01E02.The.Summer.of.1969.Begins.1080p.mkv", NULL, NULL, "Show", 0, 1, 2, 2,
      "The Summer of 1969 Begins"},
+    {"Show.S01E01-720p.mkv", NULL, NULL, "Show", 0, 1, 1, 1, ""},
+    {"Show.S01E01-10bit-GRP.mkv", NULL, NULL, "Show", 0, 1, 1, 1, ""},
+    {"Show.S01E01-3LT0N.mkv", NULL, NULL, "Show", 0, 1, 1, 1, ""},
+    {"S01E01.mkv", "Season 01 [1080p]", "Show Name (2009) {tvdb-1}", "Show Name", 2009, 1, 1, 1,
+     ""},
+    {"S01E01.mkv", "Season 1 (2005)", "Show Name", "Show Name", 0, 1, 1, 1, ""},
     {"E04.mkv", "Show.Name.2019.S01.1080p.WEB-DL", NULL, "Show Name", 2019, 1, 4, 4, ""},
     {"Show E02.mkv", "Films", NULL, "Show", 0, 1, 2, 2, ""},
 };
@@ -312,6 +318,9 @@ static void no_show_is_made_of_nothing(void **state)
             fail_msg("%s: %s", names[i], name.show.title);
         show_name_fini(&name);
     }
+    struct show_name film;
+    assert_false(names_show("10x10 (2018).mkv", "10x10 (2018)", NULL, 2026, &film));
+    show_name_fini(&film);
 }
 
 static void films_are_no_episodes(void **state)
