@@ -159,6 +159,23 @@ describe('a server that', () => {
     }, { rules: [{ match: /\/video-[^/]+\/\d+\.m4s/, fault: 'pace', everyMs: SECOND_MS / 1.2 }] }));
   });
 
+  // By itself: here everybody is one person, who is in one place of the film.
+  describe('refuses everything', () => {
+    test('that cannot open a film has forgotten nothing of where it was left', async () => {
+      await through(async ({ page }) => {
+        await untilMoving(page, { from: 30 });
+        await page.keyboard.press('k');
+        await page.waitForTimeout(300);
+      }, { query: '?t=30' });
+      await through(async ({ page, proxy }) => {
+        await page.locator('.failure').waitFor();
+        proxy.state.rules.length = 0;
+        await page.getByRole('button', { name: 'Try again' }).click();
+        await untilMoving(page, { from: 29, to: 50 });
+      }, { query: '', rules: [{ match: /\/api\/v1\/playback$/, fault: 'status', status: 500 }] });
+    });
+  });
+
   describe('refuses', { concurrency: 2 }, () => {
     const refusal = (status) => ({ match: FAR_SEGMENTS, fault: 'status', status });
 
@@ -178,20 +195,6 @@ describe('a server that', () => {
       await seek(page, FAR);
       await untilMoving(page, { from: FAR, to: FAR + 20, timeout: 20_000 });
     }));
-
-    test('that cannot open a film has forgotten nothing of where it was left', async () => {
-      await through(async ({ page }) => {
-        await untilMoving(page, { from: 30 });
-        await page.keyboard.press('k');
-        await page.waitForTimeout(300);
-      }, { query: '?t=30' });
-      await through(async ({ page, proxy }) => {
-        await page.locator('.failure').waitFor();
-        proxy.state.rules.length = 0;
-        await page.getByRole('button', { name: 'Try again' }).click();
-        await untilMoving(page, { from: 29, to: 50 });
-      }, { query: '', rules: [{ match: /\/api\/v1\/playback$/, fault: 'status', status: 500 }] });
-    });
 
     for (const [status, words] of [[502, 'This part of the file is damaged: test.'], [500, 'The encoder failed: test.'], [403, 'This film is not for you.']]) {
       test(`${status} for good: its words, what to do, and a way back`, () => through(async ({ page, proxy }) => {
