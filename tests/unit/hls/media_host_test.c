@@ -100,9 +100,11 @@ static void leaks_no_fds(void **state)
         media_close(&stage->media);
     }
     await_spare(stage, zygote);
-    run_for(stage, 300);
-    assert_int_equal(count_fds(getpid()), ours);
-    assert_int_equal(count_fds(zygote), theirs);
+    /* What the first one held may have been counted, as its end is heard of later: fewer is well. */
+    for (int i = 0; i < 100 && (count_fds(getpid()) > ours || count_fds(zygote) > theirs); i++)
+        run_for(stage, 100);
+    assert_in_range(count_fds(getpid()), 1, ours);
+    assert_in_range(count_fds(zygote), 1, theirs);
 }
 
 /* No fd is left to us: what needs one is refused or fails, what needs none goes on. A process must
