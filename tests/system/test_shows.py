@@ -33,12 +33,17 @@ def folder():
     shutil.rmtree(made)
 
 
+def set_up(server):
+    """The owner of a new house, and its titles once the folder is walked."""
+    owner = Checked(server)
+    owner("POST", "/api/v1/setup", 201, {"username": "anna", "password": PASSWORD})
+    return owner, settled(owner)
+
+
 @pytest.fixture
 def house(folder):
     with Server(folder, auth="accounts") as server:
-        owner = Checked(server)
-        owner("POST", "/api/v1/setup", 201, {"username": "anna", "password": PASSWORD})
-        yield server, owner, settled(owner)
+        yield server, *set_up(server)
 
 
 def settled(ask):
@@ -227,9 +232,7 @@ def test_what_was_named_before_there_were_shows_is_named_anew(folder):
     """The first walk after the upgrade: what people have of a file's title becomes theirs of its episode."""
     data = tempfile.mkdtemp(prefix="matinee-data-")
     with Server(folder, auth="accounts", data=data) as server:
-        owner = Checked(server)
-        owner("POST", "/api/v1/setup", 201, {"username": "anna", "password": PASSWORD})
-        settled(owner)
+        set_up(server)
     with sqlite3.connect(f"{data}/matinee.db") as db:  # as the version before had it: each file a title of its own
         db.execute("PRAGMA foreign_keys = OFF")
         pilot = db.execute("SELECT id FROM title WHERE title = 'Pilot'").fetchone()[0]
@@ -261,9 +264,7 @@ def test_episodes_that_were_one_film_part_with_what_is_theirs(folder):
     """Before there were shows, files of one title and year were one film."""
     data = tempfile.mkdtemp(prefix="matinee-data-")
     with Server(folder, auth="accounts", data=data) as server:
-        owner = Checked(server)
-        owner("POST", "/api/v1/setup", 201, {"username": "anna", "password": PASSWORD})
-        settled(owner)
+        set_up(server)
     with sqlite3.connect(f"{data}/matinee.db") as db:
         db.execute("PRAGMA foreign_keys = OFF")
         rows = db.execute("SELECT t.id, f.id, t.season, t.episode FROM title t JOIN file f ON f.title = t.id"
