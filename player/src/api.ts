@@ -171,7 +171,8 @@ export const addDownload = (wish: DownloadWish) =>
   call<Download>('POST', '/downloads', 'torrent' in wish ? wish : { body: wish });
 export const changeDownload = (id: string, body: DownloadChange) =>
   call<Download>('PATCH', `/downloads/${encodeURIComponent(id)}`, { body });
-export const removeDownload = (id: string) => call<unknown>('DELETE', `/downloads/${encodeURIComponent(id)}`);
+/** `files`: with those that the library has. */
+export const removeDownload = (id: string, files = false) => call<unknown>('DELETE', `/downloads/${encodeURIComponent(id)}${files ? '?files=true' : ''}`);
 
 export const getLinks = (signal?: AbortSignal) => call<{ items: Link[]; next: string | null }>('GET', '/links', { signal });
 /** The link that it becomes, or that it has been for long. */

@@ -160,6 +160,21 @@ void answer_fail(struct answer *answer, enum err kind, int status)
     answer->status = status;
 }
 
+void answer_way_removed(struct answer *answer, enum err kind, const struct answer_way *way)
+{
+    answer->status = 204;
+    if (kind == OK) {
+        answer_note(answer, way->action, answer->input);
+        return;
+    }
+    if (kind == ERR_NOT_FOUND)
+        why_set(&answer->why, kind, NULL, "there is no such %s", way->called);
+    if (kind == ERR_REFUSED)
+        why_set(&answer->why, kind, NULL,
+                "it is your only way to sign in: set a password, or %s, first", way->instead);
+    answer_fail(answer, kind, kind == ERR_REFUSED ? 409 : 0);
+}
+
 void copy_slice(struct slice slice, char *out, size_t size)
 {
     size_t length = slice.length < size ? slice.length : 0;

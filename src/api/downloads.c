@@ -62,17 +62,31 @@ static json_t *files_json(const struct torrent_view *view)
     return files;
 }
 
+/* null where it is as the settings say for all. */
+static json_t *limits_json(const struct torrent_limits *limits)
+{
+    json_t *object = json_object();
+#define PUT(name)                                                                                  \
+    json_object_set_new(object, #name,                                                             \
+                        limits->name >= 0 ? json_integer(limits->name) : json_null());
+    TORRENT_LIMITS(PUT)
+#undef PUT
+    return object;
+}
+
 static json_t *download_json(const struct torrent_view *view)
 {
     bool is_known = view->file_count > 0;
-    json_t *object = json_pack(
-        "{s:s, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:i, s:o, s:o, s:o}", "id", view->id, "name",
-        json_text(view->name != NULL ? view->name : ""), "hash", view->hash, "state",
-        torrent_state_name(view->state), "progress", is_known ? part(view->here, view->size) : 0.0,
-        "size", (json_int_t) view->size, "rate", (json_int_t) view->rate, "upload_rate",
-        (json_int_t) view->up_rate, "uploaded", (json_int_t) view->uploaded, "peers", view->peers,
-        "eta", view->eta_s >= 0 ? json_integer(view->eta_s) : json_null(), "added",
-        json_date(view->added_ms), "files", files_json(view));
+    json_t *object =
+        json_pack("{s:s, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:i, s:s, s:o, s:o, s:o, s:o}",
+                  "id", view->id, "name", json_text(view->name != NULL ? view->name : ""), "hash",
+                  view->hash, "state", torrent_state_name(view->state), "progress",
+                  is_known ? part(view->here, view->size) : 0.0, "size", (json_int_t) view->size,
+                  "rate", (json_int_t) view->rate, "upload_rate", (json_int_t) view->up_rate,
+                  "uploaded", (json_int_t) view->uploaded, "peers", view->peers, "priority",
+                  torrent_priority_name(view->priority), "limits", limits_json(&view->limits),
+                  "eta", view->eta_s >= 0 ? json_integer(view->eta_s) : json_null(), "added",
+                  json_date(view->added_ms), "files", files_json(view));
     if (view->reason[0] != '\0')
         json_object_set_new(object, "reason", json_text(view->reason));
     return object;
@@ -497,6 +511,48 @@ static enum err read_state(const json_t *value, struct torrents_change *change, 
     return OK;
 }
 
+static enum err read_priority(const json_t *value, struct torrents_change *change, struct why *why)
+{
+    if (value == NULL)
+        return OK;
+    const char *text = json_string_value(value);
+    if (text == NULL || !torrent_priority_read(text, &change->priority))
+        return why_set(why, ERR_BAD_INPUT, "priority", "priority is low, normal or high");
+    change->sets_priority = true;
+    return OK;
+}
+
+/* null: as the settings say for all. */
+static enum err read_limit(const json_t *value, const char *name, int64_t *out, struct why *why)
+{
+    if (value == NULL)
+        return OK;
+    *out = json_is_integer(value) ? json_integer_value(value) : LIMIT_USUAL;
+    if (json_is_null(value) || (json_is_integer(value) && *out >= 0 && *out <= LIMIT_MOST))
+        return OK;
+    return why_set(why, ERR_BAD_INPUT, "limits", "limits.%s is a number of at least 0, or null",
+                   name);
+}
+
+static enum err read_limits(const json_t *object, struct torrent_limits *out, struct why *why)
+{
+    size_t known = 0;
+    enum err kind = OK;
+    *out = LIMITS_ALL(LIMIT_SAME);
+    if (object == NULL)
+        return OK;
+#define READ(name)                                                                                 \
+    if (kind == OK)                                                                                \
+        kind = read_limit(json_object_get(object, #name), #name, &out->name, why);                 \
+    known += json_object_get(object, #name) != NULL;
+    TORRENT_LIMITS(READ)
+#undef READ
+    if (kind == OK && (!json_is_object(object) || known < json_object_size(object)))
+        kind = why_set(why, ERR_BAD_INPUT, "limits",
+                       "limits has download_rate, upload_rate, ratio_percent, seed_s");
+    return kind;
+}
+
 static enum err read_choices(const json_t *list, struct patch *patch, struct why *why)
 {
     size_t index;
@@ -529,8 +585,13 @@ static enum err change_fetched(struct answer *answer, const struct patch *patch)
     if (!fetched_find(api, patch->id, &view))
         return ERR_NOT_FOUND;
     torrent_view_fini(&view);
-    if (patch->change.choice_count > 0)
+    const struct torrents_change *change = &patch->change;
+    const struct torrent_limits same = LIMITS_ALL(LIMIT_SAME);
+    if (change->choice_count > 0)
         return why_set(&answer->why, ERR_BAD_INPUT, "files", "it has one file, which is wanted");
+    if (change->sets_priority || memcmp(&change->limits, &same, sizeof same) != 0)
+        return why_set(&answer->why, ERR_BAD_INPUT, change->sets_priority ? "priority" : "limits",
+                       "what is fetched by its URL has neither priority nor limits");
     if (!patch->change.sets_paused)
         return OK;
     return fetched_pause(api, patch->id, patch->change.is_paused, &answer->why);
@@ -564,6 +625,10 @@ void download_patch(struct request *request, void *ctx)
     if (kind == OK)
         kind = read_state(json_object_get(body, "state"), &patch.change, &why);
     if (kind == OK)
+        kind = read_priority(json_object_get(body, "priority"), &patch.change, &why);
+    if (kind == OK)
+        kind = read_limits(json_object_get(body, "limits"), &patch.change.limits, &why);
+    if (kind == OK)
         kind = read_choices(json_object_get(body, "files"), &patch, &why);
     if (kind == OK) {
         answer_later(
@@ -576,22 +641,79 @@ void download_patch(struct request *request, void *ctx)
     reply_problem(request, 0, kind, &why);
 }
 
-static void leave(struct answer *answer)
+/* Its files are on their way there, or a walk has yet to find them. */
+static bool is_being_filed(const struct api *api, const struct torrent_view *view)
+{
+    struct library_scan scan;
+    library_scan_state(api->library, &scan);
+    bool is_walking = scan.is_running;
+    library_scan_fini(&scan);
+    return view->state == TORRENT_COMPLETE &&
+           ((api->files_downloads && !view->is_filed) || is_walking);
+}
+
+/* What the library has of it. OK also where that is nothing. */
+static enum err discard_files(struct answer *answer, const char *id)
+{
+    struct torrent_view view;
+    enum err kind = OK;
+    if (!find_view(answer->api, id, &view))
+        return ERR_NOT_FOUND;
+    if (is_being_filed(answer->api, &view))
+        kind = why_set(&answer->why, ERR_AGAIN, "files",
+                       "its files are just being put into the library: ask again in a moment");
+    for (size_t i = 0; i < view.file_count && kind == OK; i++) {
+        kind = library_discard(answer->api->library, view.files[i].id, &answer->why);
+        if (kind == ERR_NOT_FOUND)
+            kind = OK;
+    }
+    torrent_view_fini(&view);
+    return kind;
+}
+
+static enum err leave(struct answer *answer, const char *id)
 {
     struct torrents *torrents = atomic_load(&answer->api->torrents);
-    enum err kind = torrents != NULL ? torrents_remove(torrents, answer->input) : ERR_NOT_FOUND;
-    if (kind == ERR_NOT_FOUND) {
-        kind = fetched_remove(answer->api, answer->input);
-        if (kind == OK)
-            publish(answer->api, answer->input, NULL);
-    }
-    if (kind != OK)
+    enum err kind = torrents != NULL ? torrents_remove(torrents, id) : ERR_NOT_FOUND;
+    if (kind != ERR_NOT_FOUND)
+        return kind;
+    kind = fetched_remove(answer->api, id);
+    if (kind == OK)
+        publish(answer->api, id, NULL);
+    return kind;
+}
+
+struct leaving {
+    char id[STORE_ID_SIZE];
+    bool takes_files; /* out of the library too */
+};
+
+/* The files first: nothing is fetched again for want of them, as the rest goes at once. */
+static void remove_one(struct answer *answer)
+{
+    const struct leaving *leaving = answer->input;
+    enum err kind = leaving->takes_files ? discard_files(answer, leaving->id) : OK;
+    if (kind == OK)
+        kind = leave(answer, leaving->id);
+    if (kind == ERR_NOT_FOUND)
         none(answer);
+    else if (kind != OK)
+        answer_fail(answer, kind, kind == ERR_AGAIN ? 409 : 0);
     else
         answer->status = 204;
 }
 
 void download_delete(struct request *request, void *ctx)
 {
-    answer_with_id(ctx, request, leave);
+    struct slice files = request_query(request, "files");
+    struct leaving leaving = {.takes_files = slice_is(files, "true")};
+    struct why why = {0};
+    copy_slice(request_param(request, 0), leaving.id, sizeof leaving.id);
+    if (files.at != NULL && !leaving.takes_files && !slice_is(files, "false"))
+        reply_problem(request, 0, why_set(&why, ERR_BAD_INPUT, "files", "files is true or false"),
+                      &why);
+    else
+        answer_later(
+            ctx, request,
+            &(struct answer_plan){.work = remove_one, .input = &leaving, .size = sizeof leaving});
 }

@@ -109,6 +109,7 @@ static void view_of(struct api *api, const struct store_fetched *fetched, struct
                                  .size = fetched->remote.size,
                                  .here = fetched->is_filed ? fetched->remote.size : state.here,
                                  .rate = state.rate,
+                                 .limits = LIMITS_ALL(LIMIT_USUAL),
                                  .eta_s = -1,
                                  .added_ms = fetched->added_ms,
                                  .files = mem_new(struct torrent_view_file),

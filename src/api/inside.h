@@ -113,6 +113,13 @@ void answer_go_on(struct answer *answer, answer_then_fn *then);
 /* Whom the work is done for; lent by the answer. */
 struct store_viewer answer_viewer(const struct answer *answer);
 void answer_note(const struct answer *answer, const char *action, const char *object);
+/* By the work, once a way to sign in, the one that is the answer's input, was to be removed. */
+struct answer_way {
+    const char *called;  /* "passkey" */
+    const char *instead; /* of the only one: "add another" */
+    const char *action;  /* for the log */
+};
+void answer_way_removed(struct answer *answer, enum err kind, const struct answer_way *way);
 
 /* Work that api_stop waits for. False: it is too late for it. */
 bool api_enter(struct api *api);

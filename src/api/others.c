@@ -385,17 +385,9 @@ void identities_get(struct request *request, void *ctx)
 
 static void drop(struct answer *answer)
 {
+    static const struct answer_way way = {"identity", "link another", "sign-in unlinked"};
     enum err err = store_login_remove(answer->api->store, answer->input, answer->user.id);
-    if (err == ERR_NOT_FOUND)
-        why_set(&answer->why, err, NULL, "there is no such identity");
-    if (err == ERR_REFUSED)
-        why_set(&answer->why, err, NULL,
-                "it is your only way to sign in: set a password, or link another, first");
-    answer->status = 204;
-    if (err == OK)
-        answer_note(answer, "sign-in unlinked", answer->input);
-    else
-        answer_fail(answer, err, err == ERR_REFUSED ? 409 : 0);
+    answer_way_removed(answer, err, &way);
 }
 
 void identity_delete(struct request *request, void *ctx)

@@ -244,17 +244,9 @@ void me_passkeys_post(struct request *request, void *ctx)
 
 static void drop(struct answer *answer)
 {
+    static const struct answer_way way = {"passkey", "add another", "passkey removed"};
     enum err err = store_passkey_remove(answer->api->store, answer->input, answer->user.id);
-    if (err == ERR_NOT_FOUND)
-        why_set(&answer->why, err, NULL, "there is no such passkey");
-    if (err == ERR_REFUSED)
-        why_set(&answer->why, err, NULL,
-                "it is your only way to sign in: set a password, or add another, first");
-    answer->status = 204;
-    if (err == OK)
-        answer_note(answer, "passkey removed", answer->input);
-    else
-        answer_fail(answer, err, err == ERR_REFUSED ? 409 : 0);
+    answer_way_removed(answer, err, &way);
 }
 
 void me_passkey_delete(struct request *request, void *ctx)

@@ -266,9 +266,10 @@ struct marking {
 static enum err mark_now(struct answer *answer, const struct marking *marking, const char *item)
 {
     struct store *store = answer->api->store;
-    const char *user = answer->user.id;
-    return marking->is_on ? store_watched_put(store, user, item, marking->season, clock_wall_ms())
-                          : store_watched_remove(store, user, item, marking->season);
+    const struct store_viewer viewer = answer_viewer(answer);
+    return marking->is_on
+               ? store_watched_put(store, &viewer, item, marking->season, clock_wall_ms())
+               : store_watched_remove(store, &viewer, item, marking->season);
 }
 
 static void mark(struct answer *answer)

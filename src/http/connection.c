@@ -123,12 +123,33 @@ static bool is_waiting_to_close(const struct connection *connection)
            h2o_socket_is_writing(connection->socket) && !h2o_socket_is_reading(connection->socket);
 }
 
-static void break_for(struct connection *connection, const char *reason)
+static void log_broken(const struct connection *connection, const char *reason)
 {
     char peer[ADDRESS_TEXT_SIZE];
     address_text(&connection->peer, peer);
     log_debug("http.connection_broken", log_str("peer", peer), log_str("reason", reason));
+}
+
+static void break_for(struct connection *connection, const char *reason)
+{
+    log_broken(connection, reason);
     connection_break(connection);
+}
+
+bool connection_floods(struct connection *connection)
+{
+    enum { BURST_MS = 1000, BURST_STREAMS = 400 }; /* a page asks for some dozens */
+    int64_t now_ms = (int64_t) uv_now(connection->worker->context.loop);
+    if (now_ms - connection->burst_since_ms >= BURST_MS && connection->burst <= BURST_STREAMS) {
+        connection->burst_since_ms = now_ms;
+        connection->burst = 0;
+    }
+    connection->burst++;
+    if (connection->burst == BURST_STREAMS + 1) {
+        log_broken(connection, "too many streams");
+        connection_reset(connection);
+    }
+    return connection->burst > BURST_STREAMS;
 }
 
 void connections_break(struct worker *worker, bool all)

@@ -12,6 +12,10 @@ void connection_accept(uv_stream_t *listener, int status);
 void connection_on_tls(const SSL *ssl, int where, int value);
 /* One look at all of them. */
 void connections_look(struct worker *worker);
+/* One more stream of HTTP/2 was opened. True: so many in so short a time that they are not to be looked at; the
+ * first time the connection is reset. To open streams and reset them at once costs a client nothing
+ * (CVE-2023-44487), and h2o of this age does not count. */
+bool connection_floods(struct connection *connection);
 /* Ends it from below, so that h2o finds it closed at its next turn: the one way that is safe at
  * any moment. */
 void connection_break(struct connection *connection);

@@ -85,7 +85,8 @@ int request_begin(h2o_handler_t *handler UNUSED, h2o_req_t *h2o)
         request->next->at = &request->next;
     worker->requests = request;
     atomic_fetch_add_explicit(&worker->counters.held, 1, memory_order_relaxed);
-    dispatch(request);
+    if (h2o->version < 0x200 || !connection_floods(request->connection))
+        dispatch(request);
     return 0;
 }
 

@@ -81,6 +81,9 @@ struct connection {
     bool is_exempt, is_seen, is_stranger;
     unsigned requests_in_hand;
     uint64_t requests_begun;
+    /* of HTTP/2, connection_floods: since when, and how many since */
+    int64_t burst_since_ms;
+    unsigned burst;
     /* as the last look found it */
     enum phase phase;
     uint64_t begun_then;

@@ -192,6 +192,14 @@ static enum err push_piece(uv_os_fd_t fd, const struct stream_piece *piece, size
     return OK;
 }
 
+/* Each of many gets its turn: once one round of the loop takes so long, it sends little to each. */
+static size_t most_at_once(const struct stream *stream)
+{
+    enum { LONG_ROUND_MS = 50, LITTLE_BYTES = 128 * 1024 };
+    uint64_t began_ms = uv_now(stream->request->connection->tcp.loop);
+    return uv_hrtime() / 1000000 > began_ms + LONG_ROUND_MS ? LITTLE_BYTES : SIZE_MAX;
+}
+
 static size_t sum_of(const struct stream_piece *pieces, size_t count)
 {
     size_t sum = 0;
@@ -210,9 +218,11 @@ enum err stream_push(struct stream *stream, const struct stream_piece *pieces, s
                      size_t *sent)
 {
     uv_os_fd_t fd;
-    size_t all = sum_of(pieces, count);
+    size_t all = sum_of(pieces, count), most = most_at_once(stream);
     enum err kind = OK;
     *sent = 0;
+    if (all > most)
+        all = most;
     if (stream->owed > 0 && all > stream->owed)
         all = stream->owed;
     if (all < 2 || !take_socket(stream, &fd))
@@ -221,8 +231,8 @@ enum err stream_push(struct stream *stream, const struct stream_piece *pieces, s
     set_cork(fd, 1);
     bool is_open = open_chunk(stream, fd, all);
     for (size_t i = 0; i < count && is_open && kind == OK; i++) {
-        size_t most = all - 1 - *sent;
-        size_t size = pieces[i].size < most ? pieces[i].size : most;
+        size_t room = all - 1 - *sent;
+        size_t size = pieces[i].size < room ? pieces[i].size : room;
         size_t step = 0;
         kind = push_piece(fd, &pieces[i], size, &step);
         *sent += step;

@@ -115,6 +115,9 @@ struct library_adoption {
 };
 MUST_CHECK enum err library_adopt(struct library *library, const struct library_adoption *adoption,
                                   struct why *why);
+/* Out of the library, into `.trash` of its folder, from where anybody can take it back for a week. NOT_FOUND: no
+ * such file; BUSY: its disk is away; IO. Blocks. */
+MUST_CHECK enum err library_discard(struct library *library, const char *id, struct why *why);
 /* Keeps a plan that was made outside of a scan. NOT_FOUND: the file is another by now. */
 MUST_CHECK enum err library_keep_plan(struct library *library, const char *id,
                                       const struct library_found *found);

@@ -60,10 +60,15 @@ void scan_tell(struct library *library);
 /* `looked`: how many looks ended just now. */
 void scan_update_state(struct library *library, uint64_t looked);
 void scan_tell_title(struct library *library, const char *title);
+/* Of changes that the store has. Any thread. */
+void scan_tell_changes(struct library *library, const struct store_change *changes, size_t count);
 /* Does what is due and sleeps until more is. */
 void scan_wake(struct library *library);
 /* scan_looks.c: asks the prober for what is due. When the next one is (monotonic), or -1. */
 int64_t scan_start_looks(struct library *library);
+
+/* trash.c: what has lain there for a week is deleted. Blocks. */
+void trash_purge(const struct library *library, int64_t now_ms);
 
 /* library.c */
 struct store_identity library_store_identity(const struct source_identity *identity);

@@ -75,11 +75,11 @@ struct walk_job {
     bool is_folder_away;
 };
 
-static void tell_changes(struct library *library, const struct compare *compare)
+void scan_tell_changes(struct library *library, const struct store_change *changes, size_t count)
 {
     char told[STORE_ID_SIZE] = ""; /* one show loses many episodes at once */
-    for (size_t i = 0; i < compare->change_count; i++) {
-        const struct store_change *change = &compare->changes[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct store_change *change = &changes[i];
         scan_tell_title(library, change->old_title);
         scan_tell_title(library, change->file.title);
         if (strcmp(change->old_show, told) != 0)
@@ -139,7 +139,7 @@ static enum err walk_and_compare(struct walk_job *job, struct walk *walk, struct
         err = store_files_change(library->store, compare->changes, compare->change_count);
     if (err != OK)
         return err;
-    tell_changes(library, compare);
+    scan_tell_changes(library, compare->changes, compare->change_count);
     job->states = walk->states;
     walk->states = NULL;
     for (size_t i = 0; i < walk->folder_count; i++)
@@ -161,6 +161,7 @@ static void do_walk(void *arg)
                               .now_ms = job->now_ms,
                               .is_cancelled = &library->is_cancelled};
     int64_t began_ms = clock_mono_ms();
+    trash_purge(library, job->now_ms);
     job->err = walk_and_compare(job, &walk, &compare);
     job->took_ms = clock_mono_ms() - began_ms;
     if (job->err == OK && compare.change_count > 0)

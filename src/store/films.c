@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "store/films_inside.h"
 #include "store/items_inside.h"
-#include "store/letters.h"
+#include "store/overview.h"
 
 void store_file_fini(struct store_file *file)
 {
@@ -296,7 +296,7 @@ enum err store_files_change(struct store *store, struct store_change *changes, s
     if (count == 0)
         return OK;
     enum err err = store_write(store, change_files, &list);
-    letters_are_old(store_letters(store));
+    overviews_are_old(store_overviews(store));
     return err;
 }
 
@@ -442,6 +442,6 @@ static enum err purge_files(struct conn *conn, void *arg)
 enum err store_files_purge(struct store *store, int64_t missing_ms)
 {
     enum err err = store_write(store, purge_files, &missing_ms);
-    letters_are_old(store_letters(store));
+    overviews_are_old(store_overviews(store));
     return err;
 }

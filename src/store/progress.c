@@ -321,31 +321,34 @@ enum err store_item_find(struct store *store, const struct store_viewer *viewer,
 
 /* --- watched --- */
 
-/* Of a show its episodes, of anything else itself. */
+/* Of a show its episodes that the viewer may know of, of anything else itself. */
 #define THESE                                                                                      \
     "SELECT t.id FROM title t WHERE t.show = ?2 AND (?3 < 0 OR t.season = ?3) AND EXISTS"          \
-    "(SELECT 1 FROM file f WHERE f.title = t.id AND f.missing_ms IS NULL)"                         \
-    " UNION ALL SELECT ?2 WHERE NOT EXISTS(SELECT 1 FROM title s WHERE s.id = ?2 AND s.kind = "    \
-    "'show')"
+    "(SELECT 1 FROM file f WHERE f.title = t.id AND f.missing_ms IS NULL) "                        \
+    "AND " MAY_KNOW("?4", "?5", "?6") " UNION ALL SELECT ?2 WHERE NOT EXISTS(SELECT 1 FROM title " \
+                                      "s WHERE s.id = ?2 AND s.kind = "                            \
+                                      "'show')"
 
 struct watched {
-    const char *user, *item;
+    const struct store_viewer *viewer;
+    const char *item;
     int season;
     int64_t at_ms;
 };
 
 static void query_these(struct query *query, const struct watched *watched)
 {
-    query_text(query, watched->user);
+    query_text(query, watched->viewer->user);
     query_text(query, watched->item);
     query_int(query, watched->season);
+    query_ages(query, &watched->viewer->ages);
 }
 
 static enum err mark_watched(struct conn *conn, void *arg)
 {
     const struct watched *watched = arg;
     struct query query =
-        query_on(conn, "INSERT INTO watched(user, item, at_ms) SELECT ?1, id, ?4 FROM (" THESE
+        query_on(conn, "INSERT INTO watched(user, item, at_ms) SELECT ?1, id, ?7 FROM (" THESE
                        ") WHERE true ON CONFLICT(user, item) DO UPDATE SET "
                        "at_ms = max(at_ms, excluded.at_ms)");
     query_these(&query, watched);
@@ -359,10 +362,10 @@ static enum err mark_watched(struct conn *conn, void *arg)
     return query_run(&begun);
 }
 
-enum err store_watched_put(struct store *store, const char *user, const char *item, int season,
-                           int64_t at_ms)
+enum err store_watched_put(struct store *store, const struct store_viewer *viewer, const char *item,
+                           int season, int64_t at_ms)
 {
-    return store_write(store, mark_watched, &(struct watched){user, item, season, at_ms});
+    return store_write(store, mark_watched, &(struct watched){viewer, item, season, at_ms});
 }
 
 static enum err remove_watched(struct conn *conn, void *arg)
@@ -373,9 +376,10 @@ static enum err remove_watched(struct conn *conn, void *arg)
     return touch(conn, &query);
 }
 
-enum err store_watched_remove(struct store *store, const char *user, const char *item, int season)
+enum err store_watched_remove(struct store *store, const struct store_viewer *viewer,
+                              const char *item, int season)
 {
-    return store_write(store, remove_watched, &(struct watched){user, item, season, 0});
+    return store_write(store, remove_watched, &(struct watched){viewer, item, season, 0});
 }
 
 /* --- history --- */

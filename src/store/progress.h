@@ -45,12 +45,12 @@ MUST_CHECK enum err store_progress_each(struct store *store, const struct store_
 MUST_CHECK enum err store_item_find(struct store *store, const struct store_viewer *viewer,
                                     const char *id, struct store_item *out);
 
-/* Of a show each episode that is there, of one season or (-1) of all. */
-MUST_CHECK enum err store_watched_put(struct store *store, const char *user, const char *item,
-                                      int season, int64_t at_ms);
+/* Of a show each episode that is there and that the viewer may know of, of one season or (-1) of all. */
+MUST_CHECK enum err store_watched_put(struct store *store, const struct store_viewer *viewer,
+                                      const char *item, int season, int64_t at_ms);
 /* NOT_FOUND: it, or (of a show) none of them, is among them. */
-MUST_CHECK enum err store_watched_remove(struct store *store, const char *user, const char *item,
-                                         int season);
+MUST_CHECK enum err store_watched_remove(struct store *store, const struct store_viewer *viewer,
+                                         const char *item, int season);
 
 /* A sitting: reports that follow each other within hours. */
 struct store_sitting {

@@ -89,5 +89,5 @@ MUST_CHECK enum err readers_take(struct readers *readers, struct conn **out);
 void readers_give(struct readers *readers, struct conn **conn);
 /* store.c */
 struct readers *store_readers(struct store *store);
-struct letters;
-struct letters *store_letters(struct store *store);
+struct overviews;
+struct overviews *store_overviews(struct store *store);

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "store/letters.h"
+#include "store/overview.h"
 #include "store/sql.h"
 
 /* Up to this size the whole file is checked at every start; reading it takes under a second. */
@@ -33,7 +33,7 @@ struct write {
 struct store {
     /* fixed after open */
     struct readers *readers;
-    struct letters *letters;
+    struct overviews *overviews;
     pthread_t thread;
     bool has_thread;
     struct conn *conn; /* writer thread */
@@ -120,9 +120,9 @@ struct readers *store_readers(struct store *store)
     return store->readers;
 }
 
-struct letters *store_letters(struct store *store)
+struct overviews *store_overviews(struct store *store)
 {
-    return store->letters;
+    return store->overviews;
 }
 
 /* The database holds password hashes: nobody else may read it. SQLite gives its side files the
@@ -187,7 +187,7 @@ enum err store_open(const char *path, struct store **out, struct why *why)
 {
     struct store *store = mem_new(struct store);
     store->last = &store->first;
-    store->letters = letters_new();
+    store->overviews = overviews_new();
     pthread_mutex_init(&store->lock, NULL);
     pthread_cond_init(&store->queued, NULL);
     pthread_cond_init(&store->written, NULL);
@@ -211,7 +211,7 @@ void store_close(struct store **store)
     if (gone->has_thread)
         pthread_join(gone->thread, NULL);
     readers_free(&gone->readers);
-    letters_free(&gone->letters);
+    overviews_free(&gone->overviews);
     conn_close(&gone->conn);
     pthread_cond_destroy(&gone->written);
     pthread_cond_destroy(&gone->queued);

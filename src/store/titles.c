@@ -6,7 +6,7 @@
 #include "store/films.h"
 #include "store/films_inside.h"
 #include "store/items_inside.h"
-#include "store/letters.h"
+#include "store/overview.h"
 #include "store/search.h"
 
 struct rating {
@@ -27,7 +27,7 @@ static enum err rate(struct conn *conn, void *arg)
 enum err store_title_rate(struct store *store, const char *id, int age)
 {
     enum err err = store_write(store, rate, &(struct rating){id, age});
-    letters_are_old(store_letters(store));
+    overviews_are_old(store_overviews(store));
     return err;
 }
 
@@ -393,27 +393,88 @@ static void bind_wanted(struct query *query, const struct store_titles_query *wa
     query_text(query, search->match);
 }
 
-#define LIST(more, after, order)                                                                   \
-    "SELECT " TITLE_COLUMNS " FROM title t WHERE " IS_WANTED more "AND (?9 IS NULL OR " after      \
-    ") ORDER BY " order " LIMIT ?11 OFFSET ?12"
+static struct overview_of overview_of(const struct store_titles_query *wanted)
+{
+    return (struct overview_of){.kind = wanted->kind,
+                                .search = wanted->search,
+                                .ages = wanted->viewer != NULL ? wanted->viewer->ages : EVERYBODY};
+}
+
+#define BY_TITLE "t.sort, t.id"
+#define BY_ADDED "-t.added_ms, t.id"
+
+static enum err read_places(struct conn *conn, const struct store_titles_query *wanted,
+                            struct place_list *out)
+{
+    static const char *const QUERIES[2] = {
+        "SELECT t.id, t.sort, t.added_ms FROM title t WHERE " IS_WANTED ANY_WAY
+        "ORDER BY " BY_TITLE,
+        "SELECT t.id, t.sort, t.added_ms FROM title t WHERE " IS_WANTED ANY_WAY
+        "ORDER BY " BY_ADDED};
+    const struct search all = {0};
+    struct query query = query_on(conn, QUERIES[wanted->by_added]);
+    char id[STORE_ID_SIZE];
+    enum err err;
+    bind_wanted(&query, wanted, &all);
+    for (size_t n = 1; (err = query_step(&query)) == OK; n++) {
+        if (n % PLACE_STEP != 0)
+            continue;
+        query_get_text_into(&query, id, sizeof id);
+        CLEANUP(mem_free_at) char *sort = query_get_text(&query);
+        place_list_add(out, id, sort, query_get_int(&query));
+    }
+    query_end(&query);
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+/* Where the list is entered to come to the offset without stepping over all that stands before it. Of a state
+ * that has changed since `state`, other titles may stand there: so they may at any offset. */
+static enum err find_place(struct store *store, struct conn *conn, uint64_t state,
+                           const struct store_titles_query *wanted, struct place *out, size_t *left)
+{
+    struct overviews *overviews = store_overviews(store);
+    const struct overview_of of = overview_of(wanted);
+    struct place_list places = {0};
+    *left = wanted->offset;
+    if (overviews_place(overviews, &of, wanted->by_added, wanted->offset, out, left))
+        return OK;
+    enum err err = read_places(conn, wanted, &places);
+    if (err == OK)
+        overviews_keep_places(overviews, &of, wanted->by_added, state, &places);
+    place_list_fini(&places);
+    (void) overviews_place(overviews, &of, wanted->by_added, wanted->offset, out, left);
+    return err;
+}
+
+#define LIST(more, order)                                                                          \
+    "SELECT " TITLE_COLUMNS " FROM title t WHERE " IS_WANTED more "ORDER BY " order                \
+    " LIMIT ?9 OFFSET ?10"
+/* An index is entered where that stands alone: not where it may be NULL, nor, of an expression, by more than it. */
+#define AFTER_TITLE "AND (t.sort, t.id) > (?12, ?11) "
+#define AFTER_ADDED "AND -t.added_ms >= -?12 AND (-t.added_ms, t.id) > (-?12, ?11) "
+#define LISTS(more)                                                                                \
+    {                                                                                              \
+        {LIST(more, BY_TITLE), LIST(more AFTER_TITLE, BY_TITLE)},                                  \
+            {LIST(more, BY_ADDED), LIST(more AFTER_ADDED, BY_ADDED)},                              \
+    }
 
 static struct query list_query(struct conn *conn, const struct store_titles_query *wanted,
                                const struct search *search)
 {
-    static const char *const QUERIES[2][2] = {
-        {LIST(ANY_WAY, "(t.sort, t.id) > (?10, ?9)", "t.sort, t.id"),
-         LIST(ANY_WAY, "(-t.added_ms, t.id) > (-?10, ?9)", "-t.added_ms, t.id")},
-        {LIST(IS_FOUND, "(t.sort, t.id) > (?10, ?9)", "t.sort, t.id"),
-         LIST(IS_FOUND, "(-t.added_ms, t.id) > (-?10, ?9)", "-t.added_ms, t.id")}};
-    struct query query = query_on(conn, QUERIES[search->match != NULL][wanted->by_added]);
+    /* by what is looked for, the order, whether it begins after one */
+    static const char *const QUERIES[2][2][2] = {LISTS(ANY_WAY), LISTS(IS_FOUND)};
+    bool is_after = wanted->after_id != NULL;
+    struct query query = query_on(conn, QUERIES[search->match != NULL][wanted->by_added][is_after]);
     bind_wanted(&query, wanted, search);
+    query_int(&query, (int64_t) wanted->limit + 1);
+    query_int(&query, (int64_t) wanted->offset);
+    if (!is_after)
+        return query;
     query_text(&query, wanted->after_id);
     if (wanted->by_added)
         query_int(&query, wanted->after_added_ms);
     else
         query_text(&query, wanted->after_sort);
-    query_int(&query, (int64_t) wanted->limit + 1);
-    query_int(&query, (int64_t) wanted->offset);
     return query;
 }
 
@@ -438,15 +499,38 @@ static enum err list_titles(struct conn *conn, const struct store_titles_query *
     return err;
 }
 
+/* From the nearest place that is known. */
+static enum err list_from_place(struct store *store, struct conn *conn, uint64_t state,
+                                const struct store_titles_query *wanted, struct store_titles *out)
+{
+    struct store_titles_query query = *wanted;
+    struct place place = {0};
+    enum err err = find_place(store, conn, state, wanted, &place, &query.offset);
+    if (place.sort != NULL) {
+        query.after_id = place.id;
+        query.after_sort = place.sort;
+        query.after_added_ms = place.added_ms;
+    }
+    if (err == OK)
+        err = list_titles(conn, &query, out);
+    place_fini(&place);
+    return err;
+}
+
 enum err store_titles_list(struct store *store, const struct store_titles_query *query,
                            struct store_titles *out)
 {
     struct conn *conn;
     struct store_titles titles = {0};
+    bool is_far = query->offset >= PLACE_STEP && query->search == NULL && query->after_id == NULL;
+    uint64_t state = overviews_state(store_overviews(store));
     enum err err = begin_reading(store, &conn);
     if (err != OK)
         return err;
-    err = list_titles(conn, query, &titles);
+    if (is_far)
+        err = list_from_place(store, conn, state, query, &titles);
+    else
+        err = list_titles(conn, query, &titles);
     end_reading(store, &conn);
     if (err != OK)
         store_titles_fini(&titles);
@@ -491,19 +575,17 @@ static enum err read_letters(struct store *store, const struct store_titles_quer
 enum err store_titles_letters(struct store *store, const struct store_titles_query *wanted,
                               store_letter_fn *each, void *ctx)
 {
-    struct letters *letters = store_letters(store);
-    const struct ages *ages = wanted->viewer != NULL ? &wanted->viewer->ages : &EVERYBODY;
+    struct overviews *overviews = store_overviews(store);
+    const struct overview_of of = overview_of(wanted);
     struct letter_list list = {0};
-    bool is_kept = wanted->search == NULL;
-    uint64_t state = letters_state(letters);
-    if (!is_kept || !letters_find(letters, wanted->kind, ages, &list)) {
+    uint64_t state = overviews_state(overviews);
+    if (!overviews_letters(overviews, &of, &list)) {
         enum err err = read_letters(store, wanted, &list);
         if (err != OK) {
             letter_list_fini(&list);
             return err;
         }
-        if (is_kept)
-            letters_keep(letters, wanted->kind, ages, state, &list);
+        overviews_keep_letters(overviews, &of, state, &list);
     }
     for (size_t i = 0; i < list.count; i++)
         each(ctx, list.items[i].letter, list.items[i].count);

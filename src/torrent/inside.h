@@ -79,8 +79,13 @@ struct torrent {
     bool is_telling;    /* it was told, and has yet to say that it heard */
     int contradictions; /* its hashes did not agree, so many times since a piece came */
     struct shim_status status;
+    struct told_limits {
+        int64_t download, upload;
+    } told;                     /* as libtorrent knows them */
     int64_t saved_ms, moved_ms; /* when bytes came last */
     int64_t failed_ms;          /* when the disk failed last */
+    int64_t called_ms,
+        lonely_ms; /* without peers: when they were called again, when that is next due */
     bool is_dirty, is_saving, is_changed;
     bool is_asking;  /* libtorrent has yet to say what is to be saved */
     bool is_stalled; /* as was told last */
@@ -116,6 +121,12 @@ bool torrent_is_watched(const struct torrent *torrent);
 void torrent_look(struct torrent *torrent, int64_t now_ms);
 void torrent_pause(struct torrent *torrent, bool is_paused);
 void torrent_want(struct torrent *torrent, const bool *wanted);
+/* Whether bytes come, or may at any moment. */
+bool torrent_is_moving(const struct torrent *torrent);
+/* Its own limits; `yields`: to one of higher priority. */
+void torrent_limit(struct torrent *torrent, bool yields);
+/* Of its state. */
+void torrent_change_limits(struct torrent *torrent, const struct torrents_change *change);
 /* One a file of its description; mem_free. */
 bool *torrent_wanted(const struct torrent *torrent);
 void torrent_save_state(struct torrent *torrent, bool is_clean);

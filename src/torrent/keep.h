@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/why.h"
 #include "store/store.h"
+#include "torrent/limits.h"
 
 #define KEEP_STATE  "state.json"
 #define KEEP_META   "meta.torrent"
@@ -67,12 +68,15 @@ struct keep_state {
     char *magnet; /* or NULL */
     char *name;
     bool is_paused;
-    bool is_filed;              /* the library has what it brought */
-    bool is_clean;              /* saved as the last thing of an orderly end */
-    char boot[CLOCK_BOOT_SIZE]; /* of the machine, when it was saved */
-    struct keep_file *files;    /* in the order of the torrent; none before its description came */
+    bool is_filed; /* the library has what it brought */
+    enum torrent_priority priority;
+    struct torrent_limits limits; /* keep_state_init */
+    bool is_clean;                /* saved as the last thing of an orderly end */
+    char boot[CLOCK_BOOT_SIZE];   /* of the machine, when it was saved */
+    struct keep_file *files; /* in the order of the torrent; none before its description came */
     size_t file_count;
 };
+void keep_state_init(struct keep_state *state);
 void keep_state_fini(struct keep_state *state);
 /* state.json of it, mem_free; NULL: something in it is no UTF-8. */
 char *keep_state_text(const struct keep_state *state);

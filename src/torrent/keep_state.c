@@ -8,6 +8,11 @@
 #include "base/mem.h"
 #include "torrent/keep.h"
 
+void keep_state_init(struct keep_state *state)
+{
+    *state = (struct keep_state){.limits = LIMITS_ALL(LIMIT_USUAL)};
+}
+
 void keep_state_fini(struct keep_state *state)
 {
     mem_free(state->magnet);
@@ -16,17 +21,30 @@ void keep_state_fini(struct keep_state *state)
     *state = (struct keep_state){0};
 }
 
+/* Those that are not as usual. */
+static json_t *write_limits(const struct torrent_limits *limits)
+{
+    json_t *object = json_object();
+#define WRITE(name)                                                                                \
+    if (limits->name >= 0)                                                                         \
+        json_object_set_new(object, #name, json_integer(limits->name));
+    TORRENT_LIMITS(WRITE)
+#undef WRITE
+    return object;
+}
+
 char *keep_state_text(const struct keep_state *state)
 {
     json_t *files = json_array();
     for (size_t i = 0; i < state->file_count; i++)
         json_array_append_new(files, json_pack("{s:s, s:b}", "id", state->files[i].id, "wanted",
                                                state->files[i].is_wanted));
-    json_t *root =
-        json_pack("{s:i, s:I, s:s, s:s*, s:b, s:b, s:b, s:s, s:o}", "version", 1, "added_ms",
-                  (json_int_t) state->added_ms, "name", state->name, "magnet", state->magnet,
-                  "paused", state->is_paused, "filed", state->is_filed, "clean", state->is_clean,
-                  "boot", state->boot, "files", files);
+    json_t *root = json_pack("{s:i, s:I, s:s, s:s*, s:b, s:b, s:b, s:s, s:s, s:o, s:o}", "version",
+                             1, "added_ms", (json_int_t) state->added_ms, "name", state->name,
+                             "magnet", state->magnet, "paused", state->is_paused, "filed",
+                             state->is_filed, "clean", state->is_clean, "boot", state->boot,
+                             "priority", torrent_priority_name(state->priority), "limits",
+                             write_limits(&state->limits), "files", files);
     char *text = root != NULL ? json_dumps(root, JSON_INDENT(1)) : NULL;
     char *ours = mem_strdup_or_null(text);
     free(text);
@@ -58,15 +76,29 @@ static enum err read_files(json_t *list, struct keep_state *out)
     return OK;
 }
 
+/* What earlier versions did not write is as usual. */
+static void read_limits(const json_t *object, struct torrent_limits *out)
+{
+    const json_t *value;
+#define READ(name)                                                                                 \
+    value = json_object_get(object, #name);                                                        \
+    if (json_is_integer(value) && json_integer_value(value) >= 0 &&                                \
+        json_integer_value(value) <= LIMIT_MOST)                                                   \
+        out->name = json_integer_value(value);
+    TORRENT_LIMITS(READ)
+#undef READ
+}
+
 static enum err read_state(json_t *root, struct keep_state *out)
 {
     int version = 0, is_paused = 0, is_clean = 0, is_filed = 0;
     json_int_t added = 0;
-    const char *name = NULL, *magnet = NULL, *boot = "";
+    const char *name = NULL, *magnet = NULL, *boot = "", *priority = "normal";
     json_t *files = NULL;
-    if (json_unpack(root, "{s:i, s:I, s:s, s?s, s:b, s?b, s:b, s:s, s:o}", "version", &version,
+    if (json_unpack(root, "{s:i, s:I, s:s, s?s, s:b, s?b, s:b, s:s, s?s, s:o}", "version", &version,
                     "added_ms", &added, "name", &name, "magnet", &magnet, "paused", &is_paused,
-                    "filed", &is_filed, "clean", &is_clean, "boot", &boot, "files", &files) != 0 ||
+                    "filed", &is_filed, "clean", &is_clean, "boot", &boot, "priority", &priority,
+                    "files", &files) != 0 ||
         version != 1 || !json_is_array(files) || strlen(boot) >= sizeof out->boot)
         return ERR_BAD_INPUT;
     out->added_ms = added;
@@ -76,12 +108,14 @@ static enum err read_state(json_t *root, struct keep_state *out)
     out->is_filed = is_filed;
     out->is_clean = is_clean;
     memcpy(out->boot, boot, strlen(boot) + 1);
+    (void) torrent_priority_read(priority, &out->priority);
+    read_limits(json_object_get(root, "limits"), &out->limits);
     return read_files(files, out);
 }
 
 enum err keep_state_read(const void *bytes, size_t size, struct keep_state *out)
 {
-    *out = (struct keep_state){0};
+    keep_state_init(out);
     json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, NULL);
     enum err kind = read_state(root, out);
     json_decref(root);

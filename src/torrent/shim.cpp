@@ -169,6 +169,8 @@ void set_flags(struct shim_order const &order, lt::add_torrent_params &params)
 {
     params.save_path = order.folder;
     params.storage_mode = lt::storage_mode_sparse;
+    params.download_limit = matinee::rate_of(order.download_limit); /* not what was saved */
+    params.upload_limit = matinee::rate_of(order.upload_limit);
     params.flags = lt::torrent_flags::update_subscribe | lt::torrent_flags::duplicate_is_error |
                    lt::torrent_flags::apply_ip_filter | lt::torrent_flags::default_dont_download |
                    lt::torrent_flags::need_save_resume;
@@ -645,10 +647,27 @@ void shim_set_sequential(struct shim_torrent *torrent, bool is_sequential)
     });
 }
 
+void shim_limit(struct shim_torrent *torrent, int64_t download, int64_t upload)
+{
+    matinee::attempted([&] {
+        torrent->handle.set_download_limit(matinee::rate_of(download));
+        torrent->handle.set_upload_limit(matinee::rate_of(upload));
+    });
+}
+
 bool shim_watch_peers(struct shim_torrent *torrent, bool is_waited_for)
 {
     torrent->waiting->is_waited_for = is_waited_for;
     return torrent->waiting->has_lost.exchange(false);
+}
+
+void shim_call_again(struct shim_torrent *torrent)
+{
+    matinee::attempted([&] {
+        rejoin(*torrent);
+        torrent->handle.force_reannounce();
+        torrent->handle.force_dht_announce();
+    });
 }
 
 void shim_retry_disk(struct shim_torrent *torrent)

@@ -88,7 +88,8 @@ struct shim_order {      /* borrowed */
     const char *const *names; /* below the folder, one a file of the .torrent */
     const bool *wanted;       /* one a file of the .torrent */
     bool is_stopped;
-    void *ctx; /* comes with its events */
+    int64_t download_limit, upload_limit; /* shim_limit */
+    void *ctx;                            /* comes with its events */
     /* Of the same magnet, whose description came: taken, and its peers with it; no event of it follows.
      * A torrent without a wanted file is finished, and would lose them. May be NULL. */
     struct shim_torrent **instead;
@@ -117,6 +118,8 @@ struct shim_priority {
     uint8_t priority; /* 0: unwanted, 4: as others, 7: first */
 };
 void shim_prioritize(struct shim_torrent *torrent, const struct shim_priority *list, size_t count);
+/* Bytes a second of this one alone, beside what all may; 0: as much as there is. */
+void shim_limit(struct shim_torrent *torrent, int64_t download, int64_t upload);
 /* Leaves the piece at 7. */
 void shim_set_deadline(struct shim_torrent *torrent, uint32_t piece, int ms);
 /* Leaves the piece at 1, whatever it was. */
@@ -125,6 +128,9 @@ void shim_set_sequential(struct shim_torrent *torrent, bool is_sequential);
 /* While somebody waits, peers that owe blocks and send nothing are hung up on, if others do send. True:
  * one was, since this was last called. */
 bool shim_watch_peers(struct shim_torrent *torrent, bool is_waited_for);
+/* Nobody is left: those that were reached before are called again, also those that libtorrent wants no more (who
+ * shared pieces with one that lied may be banned with it), and trackers are asked anew. */
+void shim_call_again(struct shim_torrent *torrent);
 /* After it ran out of room: it may write again. */
 void shim_retry_disk(struct shim_torrent *torrent);
 

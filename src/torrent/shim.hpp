@@ -2,10 +2,14 @@
 /* What the files of the shim share. */
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <climits>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <new>
+#include <vector>
 
 #include <libtorrent/add_torrent_params.hpp>
 #include <libtorrent/address.hpp>
@@ -33,15 +37,23 @@ enum err read_magnet(char const *uri, bool allow_local, lt::add_torrent_params &
                      struct why *why);
 bool is_local(lt::address const &address);
 
+class peer_watch;
 /* Of a torrent: whether somebody waits for bytes of it, and when some came from any peer. */
 struct waiting {
     std::atomic<bool> is_waited_for{false};
     std::atomic<bool> has_lost{false}; /* a peer that owed, since it was last asked */
-    lt::time_point moved;              /* libtorrent's thread */
+    /* libtorrent's thread */
+    lt::time_point moved, looked;
+    std::vector<peer_watch *> peers;
 };
 /* Peers that owe what somebody waits for and send nothing will be hung up on. */
 void watch_peers(std::shared_ptr<struct waiting> const &waiting, lt::add_torrent_params &params);
 
+/* As libtorrent takes it. */
+inline int rate_of(std::int64_t bytes)
+{
+    return static_cast<int>(std::min<std::int64_t>(bytes, INT_MAX));
+}
 lt::settings_pack pack_of(struct shim_settings const &settings);
 /* Nobody of this machine and its networks. */
 lt::ip_filter local_filter();

@@ -45,11 +45,6 @@ char const *const local_ranges[][2] = {
     {"ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
 };
 
-int rate_of(std::int64_t bytes)
-{
-    return static_cast<int>(std::min<std::int64_t>(bytes, INT_MAX));
-}
-
 void set_limits(settings_pack &pack, struct shim_settings const &settings)
 {
     pack.set_int(settings_pack::download_rate_limit, rate_of(settings.download_rate));

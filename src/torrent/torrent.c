@@ -14,7 +14,10 @@ enum {
     SAVE_MS = 30000,
     GIVE_UP_MS = 5 * SAVE_MS,
     RETRY_MS = 5000, /* after the disk failed */
-    WAITS_MS = 1500,
+    LONELY_MS =
+        15000, /* without a peer: then those of before are called again, and later and later */
+    LONELIEST_MS = 300000,
+    WAITS_MS = 800,
     ROOM_BYTES =
         64 * 1024 * 1024, /* so much more than must stay free, or it would be full at once */
     READS = 64,
@@ -38,7 +41,8 @@ struct torrent *torrent_new(struct torrents *torrents, const char *id, struct ke
     torrent->state = *state;
     *keep = NULL;
     *state = (struct keep_state){0};
-    torrent->moved_ms = torrent->saved_ms = clock_mono_ms();
+    torrent->moved_ms = torrent->saved_ms = torrent->called_ms = clock_mono_ms();
+    torrent->lonely_ms = LONELY_MS;
     if (torrent->state.magnet != NULL)
         (void) !shim_magnet_read(torrent->state.magnet, &torrent->hashes, &name, NULL);
     TAILQ_INSERT_TAIL(&torrents->list, torrent, link);
@@ -151,6 +155,61 @@ bool *torrent_wanted(const struct torrent *torrent)
     return wanted;
 }
 
+/* --- its own limits --- */
+
+bool torrent_is_moving(const struct torrent *torrent)
+{
+    return torrent->phase == PHASE_RUNNING && !torrent->is_whole && !torrent->state.is_paused &&
+           !torrent->is_stalled && torrent->disk.text[0] == '\0';
+}
+
+static struct told_limits limits_of(const struct torrent *torrent, bool yields)
+{
+    const struct torrent_limits *limits = &torrent->state.limits;
+    int64_t download = limits->download_rate > 0 ? limits->download_rate : 0;
+    if (yields && (download == 0 || download > LIMITS_YIELD))
+        download = LIMITS_YIELD;
+    return (struct told_limits){download, limits->upload_rate > 0 ? limits->upload_rate : 0};
+}
+
+void torrent_limit(struct torrent *torrent, bool yields)
+{
+    const struct told_limits limits = limits_of(torrent, yields);
+    if (torrent->shim == NULL ||
+        (limits.download == torrent->told.download && limits.upload == torrent->told.upload))
+        return;
+    shim_limit(torrent->shim, limits.download, limits.upload);
+    torrent->told = limits;
+}
+
+/* It has given back what it is to. */
+static bool has_given_enough(const struct torrent *torrent)
+{
+    const struct torrent_limits *limits = &torrent->state.limits;
+    double ratio = limits->ratio_percent >= 0 ? (double) limits->ratio_percent / 100
+                                              : torrent->torrents->ratio;
+    int64_t seed_ms = limits->seed_s >= 0 ? limits->seed_s * 1000 : torrent->torrents->seed_ms;
+    return (double) torrent->status.uploaded >= ratio * (double) torrent->meta->size ||
+           torrent->status.seeding_s * 1000 >= seed_ms;
+}
+
+void torrent_change_limits(struct torrent *torrent, const struct torrents_change *change)
+{
+    bool is_changed = torrent_limits_change(&torrent->state.limits, &change->limits);
+    if (change->sets_priority) {
+        is_changed |= torrent->state.priority != change->priority;
+        torrent->state.priority = change->priority;
+    }
+    if (!is_changed)
+        return;
+    torrent_save_state(torrent, false);
+    if (!torrent->has_given || has_given_enough(torrent))
+        return;
+    torrent->has_given = false; /* torrent_look judges anew */
+    if (!torrent->state.is_paused && torrent->phase == PHASE_RUNNING && torrent->shim != NULL)
+        shim_start(torrent->shim);
+}
+
 /* --- into the session --- */
 
 static void add_to_session(struct torrent *torrent, struct shim_order *order, struct why *why)
@@ -170,6 +229,9 @@ static void add_to_session(struct torrent *torrent, struct shim_order *order, st
     order->is_stopped = torrent->state.is_paused;
     order->ctx = torrent;
     torrent->phase = order->torrent != NULL ? PHASE_CHECKING : PHASE_DESCRIPTION;
+    torrent->told = limits_of(torrent, false); /* torrents.c says soon whether it yields */
+    order->download_limit = torrent->told.download;
+    order->upload_limit = torrent->told.upload;
     torrents_hurry(torrent->torrents);
     if (shim_add(torrent->torrents->shim, order, &torrent->shim, why) != OK)
         torrent_fail(torrent, "%s", why->text);
@@ -315,9 +377,13 @@ void torrent_plan(struct torrent *torrent)
     if (torrent->phase != PHASE_RUNNING || torrent->is_whole || torrent->state.is_paused)
         return;
     size_t count = files_reads(torrent, reads, READS, &is_watched);
-    if (shim_watch_peers(torrent->shim, is_waited_for(torrent, reads, count)))
+    if (shim_watch_peers(torrent->shim, is_waited_for(torrent, reads, count))) {
+        log_debug("torrent.peer_left", log_str("id", torrent->id));
         picker_urge(torrent->picker);
-    if (!is_watched) /* for who presses play: what he needs first is there already */
+    }
+    if (is_watched)
+        torrent_limit(torrent, false);
+    else /* for who presses play: what he needs first is there already */
         count = files_ends(torrent, reads, ENDS);
     if (!is_watched && !torrent->is_sequential && count == 0)
         return;
@@ -377,6 +443,7 @@ void torrent_pause(struct torrent *torrent, bool is_paused)
     torrent_save_state(torrent, false);
     if (torrent->shim == NULL || torrent->phase == PHASE_FAILED)
         return;
+    torrent->has_given = false; /* torrent_look judges anew */
     if (is_paused)
         shim_stop(torrent->shim);
     else
@@ -465,21 +532,33 @@ static bool is_all_here(const struct torrent *torrent)
 
 static void look_at_end(struct torrent *torrent)
 {
-    const struct torrents *torrents = torrent->torrents;
     if (!torrent->is_whole && is_all_here(torrent)) {
         torrent->is_whole = torrent->is_dirty = torrent->is_changed = true;
         torrent->saved_ms = clock_mono_ms() - SAVE_MS;
         log_info("torrent.complete", log_str("id", torrent->id),
                  log_str("name", torrent->state.name));
     }
-    if (!torrent->is_whole || torrent->has_given)
-        return;
-    double given = (double) torrent->status.uploaded;
-    if (given < torrents->ratio * (double) torrent->meta->size &&
-        torrent->status.seeding_s * 1000 < torrents->seed_ms)
+    if (!torrent->is_whole || torrent->has_given || !has_given_enough(torrent))
         return;
     torrent->has_given = true;
     shim_stop(torrent->shim);
+}
+
+static void look_at_peers(struct torrent *torrent, int64_t now_ms)
+{
+    bool is_lonely = torrent->phase == PHASE_RUNNING && !torrent->is_whole &&
+                     !torrent->state.is_paused && torrent->status.peers == 0;
+    if (!is_lonely) {
+        torrent->lonely_ms = LONELY_MS;
+        torrent->called_ms = now_ms;
+    }
+    if (now_ms - torrent->called_ms < torrent->lonely_ms)
+        return;
+    torrent->called_ms = now_ms;
+    torrent->lonely_ms =
+        torrent->lonely_ms < LONELIEST_MS / 2 ? 2 * torrent->lonely_ms : LONELIEST_MS;
+    log_debug("torrent.call_again", log_str("id", torrent->id));
+    shim_call_again(torrent->shim);
 }
 
 void torrent_look(struct torrent *torrent, int64_t now_ms)
@@ -492,6 +571,7 @@ void torrent_look(struct torrent *torrent, int64_t now_ms)
         if (torrent->is_dirty && !torrent->is_saving && now_ms - torrent->saved_ms >= SAVE_MS)
             save(torrent);
     }
+    look_at_peers(torrent, now_ms);
     bool is_stalled = view_is_stalled(torrent, now_ms);
     torrent->is_changed |= is_stalled != torrent->is_stalled;
     torrent->is_stalled = is_stalled;

@@ -82,6 +82,19 @@ void torrents_hurry(struct torrents *torrents)
     set_utp(torrents, false);
 }
 
+/* What moves and is of the highest priority there is goes before the rest, but for what somebody watches. */
+static void share(struct torrents *torrents)
+{
+    struct torrent *torrent;
+    int highest = TORRENT_LOW;
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    if (torrent_is_moving(torrent) && (int) torrent->state.priority > highest)
+        highest = torrent->state.priority;
+    TAILQ_FOREACH(torrent, &torrents->list, link)
+    torrent_limit(torrent, (int) torrent->state.priority < highest && !torrent->is_whole &&
+                               !torrent_is_watched(torrent));
+}
+
 static void look(struct torrents *torrents, int64_t now)
 {
     struct torrent *torrent;
@@ -92,6 +105,7 @@ static void look(struct torrents *torrents, int64_t now)
         shim_ask_status(torrents->shim);
     TAILQ_FOREACH(torrent, &torrents->list, link)
     torrent_look(torrent, now);
+    share(torrents);
 }
 
 /* Who has a film open is looked after more often: what he waits for may become urgent. */
@@ -417,6 +431,7 @@ enum err torrents_add(struct torrents *torrents, const struct torrents_wish *wis
     struct why unheard = {0};
     struct adding adding = {
         .torrents = torrents, .wish = wish, .id = id, .why = why != NULL ? why : &unheard};
+    keep_state_init(&adding.state);
     adding.kind = read_wish(&adding);
     if (adding.kind == OK)
         loop_call(torrents->loop, look_for, &adding);
@@ -465,7 +480,10 @@ static void change(void *arg)
     changing->kind = torrent != NULL ? OK : ERR_NOT_FOUND;
     if (torrent != NULL && what->choice_count > 0)
         changing->kind = choose(torrent, what, changing->why);
-    if (changing->kind == OK && what->sets_paused)
+    if (changing->kind != OK)
+        return;
+    torrent_change_limits(torrent, what);
+    if (what->sets_paused)
         torrent_pause(torrent, what->is_paused);
 }
 

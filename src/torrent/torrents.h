@@ -16,6 +16,7 @@
 #include "base/why.h"
 #include "source/source.h"
 #include "store/store.h"
+#include "torrent/limits.h"
 #include "torrent/shim.h"
 
 struct torrents;
@@ -52,10 +53,14 @@ struct torrents_choice {
 };
 struct torrents_change {
     bool sets_paused, is_paused;
+    bool sets_priority;
+    enum torrent_priority priority;
+    struct torrent_limits limits; /* torrent_limits_change */
     const struct torrents_choice *choices;
     size_t choice_count;
 };
-/* NOT_FOUND: no such torrent; BAD_INPUT: none of its files; AGAIN: its description has not come yet. */
+/* Of a change, what is not said stays: limits are LIMIT_SAME then. NOT_FOUND: no such torrent; BAD_INPUT: none of
+ * its files; AGAIN: its description has not come yet. */
 MUST_CHECK enum err torrents_change(struct torrents *torrents, const char *id,
                                     const struct torrents_change *change, struct why *why);
 /* The library has what it brought: remembered with it. NOT_FOUND. */
@@ -93,6 +98,8 @@ struct torrent_view {
     int64_t rate, up_rate; /* bytes a second */
     uint64_t uploaded;
     int peers;
+    enum torrent_priority priority;
+    struct torrent_limits limits;
     int64_t eta_s; /* -1 = unknown */
     int64_t added_ms;
     struct torrent_view_file *files; /* without hidden ones */

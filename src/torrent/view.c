@@ -123,6 +123,8 @@ void view_of(const struct torrent *torrent, struct torrent_view *out)
     out->up_rate = status->upload_rate;
     out->uploaded = status->uploaded;
     out->peers = status->peers;
+    out->priority = torrent->state.priority;
+    out->limits = torrent->state.limits;
     out->eta_s = -1;
     if (torrent->meta != NULL)
         view_files(torrent, out);

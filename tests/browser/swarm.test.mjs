@@ -21,6 +21,9 @@ const SEEK_SECONDS = 2;
 // A busy machine makes more come before the browser shows its picture, never less: the best of these counts.
 const TRIES = 3;
 const STALL_AFTER = 4e6;
+// It falls silent about when the film begins, when nothing is in hand yet: that has to be noticed.
+const EARLY_SECONDS = 4;
+const NOTICED_MS = 1500;
 const SEEK_TO = 0.6;
 const PATIENCE_MS = 120_000;
 const STANDS_MS = 30_000; // to see four seconds of a film that has begun
@@ -204,7 +207,9 @@ describe('a film out of a swarm', { skip: (isFake && 'the fake server has no Bit
     judgeClock(record);
     // With a second in the buffer it is the machine that is too slow.
     const stands = waits.filter(({ time, seeking, ahead }) => !seeking && ahead < 1 && time > 0.5 && time < SECONDS - 0.5);
-    assert.deepEqual(stands.map(waitWords), [], 'it had to wait');
+    const [early, late] = [(wait) => wait.time < EARLY_SECONDS, (wait) => wait.time >= EARLY_SECONDS].map((when) => stands.filter(when));
+    assert.ok(sum(early.map(({ lasted = Infinity }) => lasted)) < NOTICED_MS, early.map(waitWords).join(', '));
+    assert.deepEqual(late.map(waitWords), [], 'it had to wait');
   }
 
   for (const format of ['mkv', 'mp4']) {

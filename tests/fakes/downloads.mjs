@@ -93,17 +93,19 @@ export function fakeDownloads({ Refusal, film }) {
     if (known) return [200, known];
     const download = {
       id: `d${++counter}`, name: nameOf(body, magnet), hash, state: whole === undefined ? 'metadata' : 'checking', progress: 0, size: 0,
-      rate: 0, upload_rate: 0, uploaded: 0, peers: 0, eta: null, added: new Date().toISOString(), files: [], ticks: 0,
+      rate: 0, upload_rate: 0, uploaded: 0, peers: 0, priority: 'normal',
+      limits: { download_rate: null, upload_rate: null, ratio_percent: null, seed_s: null }, eta: null, added: new Date().toISOString(), files: [], ticks: 0,
     };
     downloads.set(download.id, download);
     tell(download);
     return [201, download];
   }
 
-  function change(download, { state, files = [] }) {
+  function change(download, { state, priority = download.priority, limits = {}, files = [] }) {
     if (files.length > 0 && download.files.length === 0) throw new Refusal(409, 'which files it has is not known yet', 'files');
     for (const { file, wanted } of files) download.files.find((each) => each.file === file).wanted = wanted;
     count(download);
+    Object.assign(download, { priority, limits: { ...download.limits, ...limits } });
     if (state === 'paused' && moves[download.state]) Object.assign(download, { state: 'paused', rate: 0, peers: 0, eta: null });
     if (state === 'running' && download.state === 'paused') download.state = download.files.length > 0 ? 'downloading' : 'metadata';
     delete download.reason;

@@ -16,6 +16,8 @@ static void read_again(const struct keep_state *state)
     MUST(text != NULL && keep_state_read(text, strlen(text), &again) == OK);
     MUST(again.added_ms == state->added_ms && again.is_paused == state->is_paused);
     MUST(strcmp(again.name, state->name) == 0 && strcmp(again.boot, state->boot) == 0);
+    MUST(again.priority == state->priority &&
+         memcmp(&again.limits, &state->limits, sizeof again.limits) == 0);
     MUST(again.file_count == state->file_count);
     for (size_t i = 0; i < state->file_count; i++)
         MUST(strcmp(again.files[i].id, state->files[i].id) == 0 &&

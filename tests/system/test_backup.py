@@ -163,33 +163,34 @@ def test_a_damaged_database_is_left_alone(folder, data):
 
 
 def old_schemas():
-    """[(version, SQL of its tables, SQL of what somebody had)], as the unit tests keep them."""
+    """[(version, SQL of its tables and of what somebody had)], as the unit tests keep them."""
     text = (ROOT / "tests" / "unit" / "store" / "old_schemas.h").read_text()
     text = text[text.index("OLD_SCHEMAS[] = {"):]
     found = []
     for part in re.split(r"\n    \{(?=\d+,)", text)[1:]:
-        pieces = [""]
-        for literal, comma in re.findall(r'"((?:[^"\\]|\\.)*)"|(,)', part):
-            if comma:
-                pieces.append("")
-            else:
-                pieces[-1] += literal
-        found.append((int(part.split(",")[0]), pieces[1], pieces[2]))
+        found.append((int(part.split(",")[0]), "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', part))))
     return found
 
 
-@pytest.mark.parametrize("version", [version for version, _, _ in old_schemas()])
+@pytest.mark.parametrize("version", [version for version, _ in old_schemas()])
 def test_before_an_upgrade_there_is_a_backup(folder, data, version):
     """A database of every schema there was: it opens, and what it was stands in the backups."""
     with sqlite3.connect(f"{data}/matinee.db") as database:
         database.execute("PRAGMA journal_mode=WAL")
-        for number, tables, rows in old_schemas():
+        for number, script in old_schemas():
             if number <= version:
-                database.executescript(tables + rows)
+                database.executescript(script)
         database.executescript(f"PRAGMA application_id={0x4d74696e}; PRAGMA user_version={version};")
     with Server(folder, auth="accounts", data=data) as server:
         Checked(server)("GET", "/api/v1/status", 200)
-    [kept] = pathlib.Path(data, "backups").glob("*-upgrade.db")
+    kept = list(pathlib.Path(data, "backups").glob("*-upgrade.db"))
+    with sqlite3.connect(f"{data}/matinee.db") as database:
+        [now] = database.execute("PRAGMA user_version").fetchone()
+    assert now >= max(version for version, _ in old_schemas())
+    if now == version:
+        assert kept == [], "it is of this program"
+        return
+    [kept] = kept
     with sqlite3.connect(f"file:{kept}?immutable=1", uri=True) as old:
         assert old.execute("PRAGMA user_version").fetchone() == (version,)
         assert old.execute("SELECT name FROM user ORDER BY name").fetchall() == [("Anna",), ("Ben",)]

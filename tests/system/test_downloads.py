@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A magnet is a film one can press play on: downloads out of real swarms, watched while they come."""
 
+import datetime
 import os
 import shutil
 import time
@@ -9,7 +10,7 @@ import pytest
 
 import hls
 from downloading import (ALONE, Arriving, add, film_of, folder,  # noqa: F401
-                         is_complete, left_behind, segments_of, server_of, wait)
+                         is_complete, left_behind, look, segments_of, server_of, until, wait)
 from origin import Origin
 from server import SLOW, Server
 from swarm import Seed, Swarm, Tracker, noise
@@ -91,6 +92,63 @@ def test_what_came_whole_is_in_the_library(folder):
         assert placed.exists()
         again = Arriving(server, file)
         assert again.segment(*again.rendition("video-copy"), 0) == before
+
+
+def trash_of(library):
+    return sorted((library / ".trash").iterdir()) if (library / ".trash").exists() else []
+
+
+def test_what_is_removed_with_its_files_lies_in_the_trash_for_a_week(folder):
+    content = folder / "A.Film.2001.720p.mkv"
+    shutil.copy(film_of(10), content)
+    library = folder / "library"
+    library.mkdir()
+    with Swarm(content, [Seed(20e6)], piece_bytes=64 << 10) as swarm, \
+            Server(library, settings=ALONE) as server:
+        download = add(server, swarm.magnet)
+        wait(server, download, is_complete)
+        assert server.ask("DELETE", f"/api/v1/downloads/{download}?files=perhaps").status == 400
+        # Before the library has it, it is told to ask again: nothing stays behind unseen.
+        until(lambda: remove(server, download) == 204)
+        assert server.library() == []
+        assert server.get("/api/v1/downloads").json["items"] == []
+        [thrown] = trash_of(library)
+        assert thrown.read_bytes() == content.read_bytes() and thrown.name.endswith(content.name)
+        assert sorted(p.name for p in library.iterdir()) == [".trash"], "its folder is left"
+        # Those of a week ago go, younger ones and what is not ours stay.
+        today = datetime.datetime.now(datetime.timezone.utc).date()
+        days = [str(today - datetime.timedelta(days=days)) for days in (6, 9)]
+        young, old = (thrown.with_name(day + thrown.name[10:]) for day in days)
+        others = [thrown.with_name(name) for name in ("2020-01-01", "2020-01-01 holiday.mkv", "a film.mkv")]
+        for path in (young, *others):
+            path.write_text("stays")
+        thrown.rename(old)
+        assert server.ask("POST", "/api/v1/library/scan").status == 202
+        until(lambda: trash_of(library) == sorted([young, *others]))
+
+
+def remove(server, download):
+    status = server.ask("DELETE", f"/api/v1/downloads/{download}?files=true").status
+    assert status in (204, 409)
+    return status
+
+
+def test_what_cannot_be_thrown_away_keeps_its_download(folder):
+    content = folder / "A.Film.2001.720p.mkv"
+    shutil.copy(film_of(10), content)
+    library = folder / "library"
+    library.mkdir()
+    (library / ".trash").write_text("no folder")
+    with Swarm(content, [Seed(20e6)], piece_bytes=64 << 10) as swarm, \
+            Server(library, settings=ALONE) as server:
+        download = add(server, swarm.magnet)
+        wait(server, download, is_complete)
+        until(server.library)
+        until(lambda: not server.get("/api/v1/library/scan").json["running"])
+        answer = server.ask("DELETE", f"/api/v1/downloads/{download}?files=true")
+        assert answer.status == 500 and ".trash" in answer.json["detail"], answer.body
+        assert look(server, download)["state"] == "complete"
+        assert len(server.library()) == 1
 
 
 @pytest.mark.parametrize("moment", ["at once", "described", "under way", "watched", "complete"])

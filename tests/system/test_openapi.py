@@ -117,7 +117,7 @@ def test_every_schema_is_a_schema():
         jsonschema.Draft202012Validator.check_schema(schema)
         if schema.get("type") == "object" and name not in (
                 "Media", "Track", "Rendition", "Chapter", "PlaybackWish", "Capabilities",
-                "DownloadWish", "DownloadChange", "UserChange", "InviteWish", "Preferences"):
+                "DownloadWish", "DownloadChange", "DownloadLimitsChange", "UserChange", "InviteWish", "Preferences"):
             assert schema["additionalProperties"] is False and schema["required"], name
 
 

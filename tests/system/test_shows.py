@@ -155,7 +155,7 @@ def test_a_season_or_a_show_is_marked_as_watched(house):
 def test_a_show_for_its_age_is_so_with_its_episodes(house):
     server, owner, titles = house
     show = titles["Dark Matter"]["id"]
-    owner("POST", "/api/v1/users", 201, {"username": "cleo", "password": PASSWORD, "role": "child", "age_limit": 12})
+    child = owner("POST", "/api/v1/users", 201, {"username": "cleo", "password": PASSWORD, "role": "child", "age_limit": 12}).json
     cleo = sign_in(server, "cleo")
     pilot = episodes(owner, show)[1]
     cleo("GET", f"/api/v1/titles/{show}", 404)
@@ -166,6 +166,12 @@ def test_a_show_for_its_age_is_so_with_its_episodes(house):
     owner("PATCH", f"/api/v1/titles/{pilot['id']}", 200, {"age": 16})
     assert len(episodes(cleo, show)) == 4 and following(cleo, show) == (1, 2)
     cleo("GET", f"/api/v1/titles/{pilot['id']}", 404)
+    # nor does it mark it, with all of the show
+    cleo("PUT", f"/api/v1/watched/{show}", 204)
+    owner("PATCH", f"/api/v1/users/{child['id']}", 200, {"age_limit": 16})
+    assert following(cleo, show) == (1, 1)
+    cleo("DELETE", f"/api/v1/watched/{show}", 204)
+    owner("PATCH", f"/api/v1/users/{child['id']}", 200, {"age_limit": 12})
     # what it may not know of does not stand in for the others either
     for each in episodes(cleo, show):
         cleo("PUT", f"/api/v1/watched/{each['id']}", 204)

@@ -16,7 +16,7 @@ import time
 import pytest
 
 import films
-from downloading import (ALONE, Arriving, Reader, add, add_torrent, choose, data,  # noqa: F401
+from downloading import (ALONE, Arriving, Reader, add, add_torrent, change, choose, data,  # noqa: F401
                          fake_disk, film_of, first_file, folder, folder_of, get_raw,
                          is_complete, left_behind, log_of, look, place_of, server_of, until, wait)
 from network import Ear, Network
@@ -762,6 +762,94 @@ def test_case_19_limits_of_giving_are_kept(folder, limits, gives):
             time.sleep(3)
             assert (handle.status().total_payload_download > 0) == gives
         assert look(server, download)["state"] == "complete"
+
+
+@pytest.mark.parametrize("where", [near, far])
+def test_case_19_one_download_keeps_to_its_own_rate(folder, where):
+    content = noise(folder / "noise.mkv", 10 * MIB)
+
+    def story(address, network, settings):
+        with Swarm(content, [Seed(), Seed()], piece_bytes=PIECE, network=network) as swarm, \
+                server_of(**settings, **{"torrent.listen": f"{address}:0"}) as server:
+            download = add(server, swarm.magnet)
+            limits = change(server, download, limits={"download_rate": RATE})["limits"]
+            assert limits == {"download_rate": RATE, "upload_rate": None, "ratio_percent": None, "seed_s": None}
+            holds_rate(lambda: look(server, download)["progress"] * 10 * MIB)
+            change(server, download, limits={"download_rate": None})
+            wait(server, download, is_complete, 20)
+
+    where(story)
+
+
+def test_case_19_who_gave_way_does_not_after_a_restart(folder, data):
+    """What libtorrent saves holds its limits too: those of another day."""
+    first, second = (noise(folder / f"{name}.mkv", 24 * MIB) for name in ("first", "second"))
+    with Swarm(first, [Seed(8e6)], piece_bytes=PIECE) as ours, \
+            Swarm(second, [Seed(24e6)], piece_bytes=PIECE) as theirs:
+        with server_of(data) as server:
+            urgent, other = add(server, ours.magnet), add(server, theirs.magnet)
+            change(server, urgent, priority="high")
+            wait(server, other, lambda d: d["peers"] == 1 and 0 < d["rate"] < 150_000)
+        with server_of(data) as server:
+            change(server, urgent, state="paused")
+            wait(server, other, is_complete, 40)
+
+
+def test_case_19_who_gave_enough_gives_more_when_told_to(folder, data):
+    """Its own limits go before those of all, and outlive the server."""
+    content = noise(folder / "noise.mkv", MIB)
+    port = free_port()
+    settings = {"torrent.ratio_percent": 0, "torrent.listen": f"127.0.0.1:{port}"}
+    with Swarm(content, [Seed()], piece_bytes=PIECE) as swarm:
+        with server_of(data, **settings) as server:
+            download = add(server, swarm.magnet)
+            wait(server, download, is_complete)
+            swarm.drop(0)
+            wait(server, download, lambda d: d["peers"] == 0)
+            change(server, download, limits={"ratio_percent": 500, "seed_s": 1000}, priority="low")
+            with leecher(folder / "other", swarm.torrent, [("127.0.0.1", port)]) as handle:
+                until(lambda: handle.status().is_seeding)
+        with server_of(data, **settings) as server:
+            now = look(server, download)
+            assert now["priority"] == "low" and now["limits"]["ratio_percent"] == 500
+            assert now["limits"]["seed_s"] == 1000 and now["limits"]["upload_rate"] is None
+
+
+def test_case_19_what_is_more_urgent_goes_before_the_rest(folder):
+    """The other keeps its peers, and gets all there is when the first one stands still."""
+    first, second = (noise(folder / f"{name}.mkv", 24 * MIB) for name in ("first", "second"))
+    with Swarm(first, [Seed(12e6)], piece_bytes=PIECE) as ours, \
+            Swarm(second, [Seed(12e6)], piece_bytes=PIECE) as theirs, server_of() as server:
+        urgent, other = add(server, ours.magnet), add(server, theirs.magnet)
+        wait(server, other, lambda d: d["progress"] > 0)
+        assert change(server, urgent, priority="high")["priority"] == "high"
+        time.sleep(2)  # what was on its way comes
+
+        def came():
+            return look(server, other)["progress"] * 24 * MIB
+
+        before, begin = came(), time.monotonic()
+        time.sleep(3)
+        rate = (came() - before) / (time.monotonic() - begin)
+        print(f"{rate / 1000:.0f} kB/s beside a more urgent one")
+        assert rate < 200_000, rate
+        assert look(server, other)["peers"] == 1
+        change(server, urgent, state="paused")
+        wait(server, other, is_complete)
+
+
+@pytest.mark.parametrize("body, names", [
+    ({"priority": "first"}, "priority"), ({"priority": 1}, "priority"), ({"limits": 3}, "limits"), ({"limits": []}, "limits"),
+    ({"limits": {"download_rate": -1}}, "limits"), ({"limits": {"seed_s": 1.5}}, "limits"),
+    ({"limits": {"ratio_percent": 10**15}}, "limits"), ({"limits": {"rate": 3}}, "limits")])
+def test_case_19_limits_that_are_none_are_refused(folder, body, names):
+    content = noise(folder / "noise.mkv", MIB)
+    with Swarm(content, [Seed()], piece_bytes=PIECE) as swarm, server_of() as server:
+        download = add(server, swarm.magnet)
+        before = look(server, download)
+        answer = server.ask("PATCH", f"/api/v1/downloads/{download}", body)
+        assert answer.status == 400 and names in answer.json["detail"], answer.body
+        assert look(server, download)["limits"] == before["limits"]
 
 
 def test_case_19_who_has_given_as_much_as_it_took_stops(folder):

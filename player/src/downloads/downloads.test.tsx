@@ -89,6 +89,40 @@ describe('a download', () => {
     expect(await screen.findByRole('button', { name: 'Pause Film a' })).toBeTruthy();
   });
 
+  test('is put before others, and stays where it was when the server refuses', async () => {
+    items = [download('a')];
+    answers['PATCH'] = () => Response.json(download('a', { priority: 'high' }));
+    open();
+    const order = await screen.findByRole<HTMLSelectElement>('combobox', { name: 'Order of Film a' });
+    fireEvent.change(order, { target: { value: 'high' } });
+    await vi.waitFor(() => expect(asked).toMatchObject([{ method: 'PATCH', path: '/api/v1/downloads/a', body: { priority: 'high' } }]));
+    expect(order.value).toBe('high');
+    answers['PATCH'] = () => refusal(500, 'the disk is full');
+    fireEvent.change(order, { target: { value: 'low' } });
+    expect((await screen.findByRole('alert')).textContent).toBe('the disk is full');
+    expect(order.value).toBe('high');
+  });
+
+  test('has no order where it is fetched by its address, or is whole', async () => {
+    items = [download('a', { hash: '' }), download('b', { state: 'complete', progress: 1 })];
+    open();
+    await screen.findByRole('listitem', { name: 'Film a' });
+    expect(screen.queryByRole('combobox')).toBeNull();
+  });
+
+  test('that is whole leaves the library only if one says so', async () => {
+    items = [download('a', { state: 'complete', progress: 1 })];
+    answers['DELETE'] = () => new Response(null, { status: 204 });
+    open();
+    fireEvent.click(await screen.findByRole('button', { name: /Remove Film a/ }));
+    const dialog = screen.getByRole('dialog', { name: 'Remove this download?' });
+    const tick = within(dialog).getByRole<HTMLInputElement>('checkbox', { name: /out of the library/ });
+    expect(tick.checked).toBe(false);
+    fireEvent.click(tick);
+    fireEvent.click(within(dialog).getByRole('button', { name: 'Remove' }));
+    await vi.waitFor(() => expect(asked).toMatchObject([{ method: 'DELETE', path: '/api/v1/downloads/a?files=true' }]));
+  });
+
   test('says why it cannot be paused', async () => {
     items = [download('a')];
     answers['PATCH'] = () => refusal(500, 'the disk is full');

@@ -165,8 +165,8 @@ export async function change(id: string, wish: api.DownloadChange): Promise<void
   put(download);
 }
 
-export async function remove(id: string): Promise<void> {
-  await asked(api.removeDownload(id)).catch((error: unknown) => {
+export async function remove(id: string, files = false): Promise<void> {
+  await asked(api.removeDownload(id, files)).catch((error: unknown) => {
     // Removed elsewhere: that is what was wanted.
     if (!(error instanceof api.Problem && error.status === 404)) throw error;
   });

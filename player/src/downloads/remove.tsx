@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Asks before a download and what has come of it is removed.
+// Asks before a download and what has come of it is removed, and whether what the library has of it goes too.
+import { useState } from 'preact/hooks';
 import type { Download } from '../api';
 import { t } from '../i18n';
 import { Confirm } from '../parts/confirm';
@@ -7,15 +8,24 @@ import { announce } from '../parts/live';
 import { nameOf, remove } from './list';
 
 export function RemoveDialog({ download, onClose }: { download: Download; onClose: () => void }) {
+  const [files, setFiles] = useState(false);
   const name = nameOf(download);
+  const isWhole = download.state === 'complete';
   const doRemove = async () => {
-    await remove(download.id);
+    await remove(download.id, files);
     announce(t('downloads.removed', { name }));
   };
   return (
     <Confirm
-      title={t('downloads.removeTitle')} text={t('downloads.removeText', { name })} yes={t('downloads.remove')} no={t('downloads.keep')}
-      onYes={doRemove} onClose={onClose}
-    />
+      title={t('downloads.removeTitle')} text={t(isWhole ? 'downloads.removeWhole' : 'downloads.removeText', { name })}
+      yes={t('downloads.remove')} no={t('downloads.keep')} onYes={doRemove} onClose={onClose}
+    >
+      {isWhole && (
+        <label class="tick">
+          <input type="checkbox" checked={files} onChange={(event) => setFiles(event.currentTarget.checked)} />
+          {t('downloads.removeFiles')}
+        </label>
+      )}
+    </Confirm>
   );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One download: how far it is, why nothing moves, and what can be done with it.
 import type { ReadonlySignal } from '@preact/signals';
-import { useId, useState } from 'preact/hooks';
+import { useId, useRef, useState } from 'preact/hooks';
 import type { Download } from '../api';
 import { t } from '../i18n';
 import { Icon } from '../parts/icon';
@@ -40,6 +40,37 @@ function Pause({ download, onProblem }: { download: Download; onProblem: (words:
   );
 }
 
+const PRIORITIES = { high: 'downloads.first', normal: 'downloads.asOthers', low: 'downloads.last' } as const;
+
+const isPriority = (value: string): value is keyof typeof PRIORITIES => value in PRIORITIES;
+
+/** Before other downloads, or behind them; of a film that is fetched by its address there is none. */
+function Priority({ download, onProblem }: { download: Download; onProblem: (words: string | undefined) => void }) {
+  const { id, state, hash, priority } = download;
+  const now = useRef(priority);
+  now.current = priority;
+  if (hash === '' || state === 'complete' || state === 'failed') return null;
+  const choose = async (field: HTMLSelectElement) => {
+    const { value } = field;
+    if (!isPriority(value)) return;
+    onProblem(undefined);
+    try {
+      await change(id, { priority: value });
+    } catch (error) {
+      field.value = now.current;
+      onProblem(wordsOf(error));
+    }
+  };
+  return (
+    <label class="priority">
+      <span class="unseen">{t('downloads.priority', { name: nameOf(download) })}</span>
+      <select value={priority} onChange={(event) => void choose(event.currentTarget)}>
+        {Object.entries(PRIORITIES).map(([value, key]) => <option key={value} value={value}>{t(key)}</option>)}
+      </select>
+    </label>
+  );
+}
+
 function Remove({ download }: { download: Download }) {
   const [asks, setAsks] = useState(false);
   return (
@@ -71,6 +102,7 @@ export function Row({ row }: { row: ReadonlySignal<Download> }) {
       <p class="facts"><strong class="state">{stateWords(download)}</strong>{facts.map((fact, index) => <span key={index}>{fact}</span>)}</p>
       <div class="do">
         {only && state !== 'failed' && <Play file={only} name={name} first />}
+        {isAdmin.value && <Priority download={download} onProblem={setProblem} />}
         {isAdmin.value && <Pause download={download} onProblem={setProblem} />}
         {isAdmin.value && <Remove download={download} />}
       </div>

@@ -8,7 +8,8 @@ export const file = (name: string, more: Partial<DownloadFile> = {}): DownloadFi
 
 export const download = (id: string, more: Partial<Download> = {}): Download => ({
   id, name: `Film ${id}`, hash: id.repeat(40).slice(0, 40), state: 'downloading', progress: 0.43, size: 1_400_000_000, rate: 2_100_000, upload_rate: 0,
-  uploaded: 0, peers: 12, eta: 380, added: `2026-01-01T00:00:0${id.length}Z`, files: [file(`${id}.mkv`)], ...more,
+  uploaded: 0, peers: 12, priority: 'normal',
+  limits: { download_rate: null, upload_rate: null, ratio_percent: null, seed_s: null }, eta: 380, added: `2026-01-01T00:00:0${id.length}Z`, files: [file(`${id}.mkv`)], ...more,
 });
 
 export const link = (id: string, more: Partial<Link> = {}): Link => ({

@@ -2,6 +2,7 @@
 /* HTTPS: certificates and their change, ALPN, HTTP/2 where it is on. */
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -326,10 +327,11 @@ static void http2_is_off_until_it_is_on(void **state)
 enum { FRAME_DATA, FRAME_HEADERS, FRAME_RST_STREAM = 3, FRAME_SETTINGS };
 
 static void send_frame(struct secure *secure, unsigned char type, unsigned char flags,
-                       unsigned char stream, const void *payload, size_t size)
+                       unsigned stream, const void *payload, size_t size)
 {
     unsigned char frame[300] = {0, (unsigned char) (size >> 8), (unsigned char) size, type, flags};
-    frame[8] = stream;
+    frame[7] = (unsigned char) (stream >> 8);
+    frame[8] = (unsigned char) stream;
     memcpy(frame + 9, payload, size);
     assert_int_equal(SSL_write(secure->ssl, frame, (int) size + 9), (int) size + 9);
 }
@@ -343,7 +345,7 @@ static void open_http2(struct secure *secure, struct http *http)
 }
 
 /* HEADERS with indexed fields of HPACK's static table (RFC 7541, appendix A). */
-static void ask_http2(struct secure *secure, unsigned char stream, const char *path)
+static void ask_http2(struct secure *secure, unsigned stream, const char *path)
 {
     char block[200];
     int length = snprintf(block, sizeof block, "\x82\x87\x04%c%s\x01\x09localhost",
@@ -418,6 +420,75 @@ static void who_leaves_over_http2_is_noticed(void **state)
     http_stop(&http, 100);
 }
 
+/* False: the server has ended the connection. */
+static bool ask_and_reset(struct secure *secure, unsigned stream)
+{
+    static const unsigned char BOTH[] = {0,
+                                         0,
+                                         14,
+                                         FRAME_HEADERS,
+                                         5,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0x82,
+                                         0x87,
+                                         0x84,
+                                         0x01,
+                                         9,
+                                         'l',
+                                         'o',
+                                         'c',
+                                         'a',
+                                         'l',
+                                         'h',
+                                         'o',
+                                         's',
+                                         't',
+                                         0,
+                                         0,
+                                         4,
+                                         FRAME_RST_STREAM,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         0,
+                                         8};
+    enum { SECOND = 23 };
+    unsigned char frames[sizeof BOTH];
+    memcpy(frames, BOTH, sizeof BOTH);
+    frames[7] = frames[SECOND + 7] = (unsigned char) (stream >> 8);
+    frames[8] = frames[SECOND + 8] = (unsigned char) stream;
+    return SSL_write(secure->ssl, frames, sizeof frames) == sizeof frames;
+}
+
+/* CVE-2023-44487. Others go on. */
+static void who_opens_streams_and_resets_them_is_thrown_out(void **state)
+{
+    struct http *http = tls_server(*state, true);
+    struct secure flooder, other;
+    unsigned sent = 0;
+    size_t bytes;
+    open_http2(&other, http);
+    open_http2(&flooder, http);
+    while (sent < 20000 && ask_and_reset(&flooder, 2 * sent + 1))
+        sent++;
+    assert_true(sent >= 400);
+    assert_true(sent < 20000);
+    for (unsigned stream = 1; stream < 60; stream += 2) {
+        ask_http2(&other, stream, "/hello?plain");
+        assert_int_equal(read_http2(&other, &bytes), FRAME_DATA);
+    }
+    secure_close(&flooder, false);
+    secure_close(&other, true);
+    http_stop(&http, 100);
+}
+
 static void http2_is_stopped(void **state)
 {
     struct http *http = tls_server(*state, true);
@@ -434,6 +505,7 @@ static void http2_is_stopped(void **state)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* of those that were thrown out */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(requests_are_answered_over_tls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_leaves_a_held_request_over_tls_is_noticed, set_up,
@@ -446,6 +518,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(http2_is_off_until_it_is_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(http2_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_leaves_over_http2_is_noticed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_opens_streams_and_resets_them_is_thrown_out, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(http2_is_stopped, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

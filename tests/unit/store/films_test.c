@@ -446,6 +446,67 @@ static void lists_page_and_count(void **state)
     store_titles_fini(&some);
 }
 
+static void add_called(struct bed *bed, const char *id, const char *title)
+{
+    char path[80];
+    const struct store_name name = {.kind = "other",
+                                    .title = title,
+                                    .year = 0,
+                                    .sort = title,
+                                    .folded = title,
+                                    .letter = "X",
+                                    .match = NULL};
+    snprintf(path, sizeof path, "/films/%s.mkv", id);
+    add(bed, id, path, &name);
+}
+
+/* Each page of `of` is where it stands in the whole list, wherever one begins. */
+static void assert_pages(struct bed *bed, struct store_titles_query of, size_t expected)
+{
+    of.limit = expected + 10;
+    struct store_titles all = list(bed, of);
+    assert_int_equal(all.count, expected);
+    of.limit = 2;
+    for (of.offset = 0; of.offset < expected + 200; of.offset += 7) {
+        struct store_titles page = list(bed, of);
+        size_t left = of.offset < expected ? expected - of.offset : 0;
+        assert_int_equal(page.count, left < 2 ? left : 2);
+        assert_int_equal(page.has_more, left > 2);
+        for (size_t i = 0; i < page.count; i++)
+            assert_string_equal(page.items[i].id, all.items[of.offset + i].id);
+        store_titles_fini(&page);
+    }
+    store_titles_fini(&all);
+}
+
+/* Far down the list is as near as its beginning: it is entered at places that are known, as long as they are
+ * right. */
+static void lists_are_entered_anywhere(void **state)
+{
+    enum { MANY = 400 };
+    struct bed *bed = *state;
+    const struct store_viewer child = {.user = "u",
+                                       .ages = {.is_limited = true, .most = 12, .unrated = false}};
+    add_alphabet(bed, MANY);
+    for (int by_added = 0; by_added < 2; by_added++) {
+        assert_pages(bed, (struct store_titles_query){.by_added = by_added}, MANY);
+        assert_pages(bed, (struct store_titles_query){.by_added = by_added, .kind = "film"},
+                     MANY / 2);
+        assert_pages(bed, (struct store_titles_query){.by_added = by_added, .viewer = &child}, 0);
+    }
+    add_called(bed, "first", "a");
+    assert_pages(bed, (struct store_titles_query){0}, MANY + 1);
+    apply(bed, change_of(STORE_MISSING, "first", "/films/first.mkv", NULL));
+    assert_pages(bed, (struct store_titles_query){0}, MANY);
+    for (int i = 0; i < MANY; i += 2) {
+        struct store_titles page =
+            list(bed, (struct store_titles_query){.limit = 1, .offset = (size_t) i});
+        assert_int_equal(store_title_rate(bed->store, page.items[0].id, 6), OK);
+        store_titles_fini(&page);
+    }
+    assert_pages(bed, (struct store_titles_query){.viewer = &child}, MANY / 2);
+}
+
 /* The titles that a search finds, in order. */
 static void assert_finds(struct bed *bed, const char *search, const char *expected)
 {
@@ -459,20 +520,6 @@ static void assert_finds(struct bed *bed, const char *search, const char *expect
     store_titles_fini(&titles);
     if (strcmp(found, expected) != 0)
         fail_msg("\"%s\" found %s, not %s", search, found, expected);
-}
-
-static void add_called(struct bed *bed, const char *id, const char *title)
-{
-    char path[80];
-    const struct store_name name = {.kind = "other",
-                                    .title = title,
-                                    .year = 0,
-                                    .sort = title,
-                                    .folded = title,
-                                    .letter = "X",
-                                    .match = NULL};
-    snprintf(path, sizeof path, "/films/%s.mkv", id);
-    add(bed, id, path, &name);
 }
 
 static void searches_find_words_in_any_order(void **state)
@@ -582,6 +629,7 @@ int main(void)
         IN_BED(a_plan_takes_the_place_of_a_verdict),
         IN_BED(an_unreadable_file_says_why),
         IN_BED(lists_page_and_count),
+        IN_BED(lists_are_entered_anywhere),
         IN_BED(searches_find_words_in_any_order),
         IN_BED(children_see_what_is_for_them),
     };

@@ -173,9 +173,9 @@ static void what_was_seen_to_its_end_is_watched(void **state)
     tell(bed, "anna", bed->alien, HOUR_MS, 300);
     assert_true(is_watched(bed, &ANNA, bed->alien));
     assert_int_equal(position(bed, "anna", bed->alien), HOUR_MS);
-    assert_int_equal(store_watched_remove(bed->store, "anna", bed->alien, -1), OK);
-    assert_int_equal(store_watched_remove(bed->store, "anna", bed->alien, -1), ERR_NOT_FOUND);
-    assert_int_equal(store_watched_put(bed->store, "anna", bed->alien, -1, 400), OK);
+    assert_int_equal(store_watched_remove(bed->store, &ANNA, bed->alien, -1), OK);
+    assert_int_equal(store_watched_remove(bed->store, &ANNA, bed->alien, -1), ERR_NOT_FOUND);
+    assert_int_equal(store_watched_put(bed->store, &ANNA, bed->alien, -1, 400), OK);
     assert_int_equal(position(bed, "anna", bed->alien), -1);
     struct store_report credits = report_of("ben", bed->alien, HOUR_MS, 500);
     credits.is_whole = true;

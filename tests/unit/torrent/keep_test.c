@@ -90,6 +90,8 @@ static void a_state_comes_back(void **state)
                               .magnet = (char[]){"magnet:?xt=1"},
                               .name = (char[]){"A \"film\""},
                               .is_paused = true,
+                              .priority = TORRENT_LOW,
+                              .limits = {-1, 0, 150, -1},
                               .boot = "boot",
                               .files = files,
                               .file_count = 2};
@@ -102,9 +104,26 @@ static void a_state_comes_back(void **state)
     assert_string_equal(got.name, said.name);
     assert_true(got.is_paused && !got.is_clean);
     assert_int_equal(got.added_ms, 12345);
+    assert_int_equal(got.priority, TORRENT_LOW);
+    assert_memory_equal(&got.limits, &said.limits, sizeof said.limits);
     assert_int_equal(got.file_count, 2);
     assert_string_equal(got.files[1].id, "second");
     assert_true(got.files[0].is_wanted && !got.files[1].is_wanted);
+    keep_state_fini(&got);
+}
+
+/* As versions wrote it that knew of neither. */
+static void a_state_without_limits_is_as_usual(void **state)
+{
+    static const char text[] =
+        "{\"version\": 1, \"added_ms\": 5, \"name\": \"a film\", \"paused\": false, "
+        "\"clean\": true, \"boot\": \"boot\", \"files\": []}";
+    const struct torrent_limits usual = LIMITS_ALL(LIMIT_USUAL);
+    struct keep_state got;
+    (void) state;
+    assert_int_equal(keep_state_read(text, sizeof text - 1, &got), OK);
+    assert_int_equal(got.priority, TORRENT_NORMAL);
+    assert_memory_equal(&got.limits, &usual, sizeof usual);
     keep_state_fini(&got);
 }
 
@@ -217,6 +236,7 @@ int main(void)
         IN_PLACE(what_is_put_is_got_back),
         IN_PLACE(the_journal_outlives_what_it_is_of),
         IN_PLACE(a_state_comes_back),
+        IN_PLACE(a_state_without_limits_is_as_usual),
         IN_PLACE(a_broken_state_is_an_error),
         IN_PLACE(links_lead_nowhere),
         IN_PLACE(a_file_is_made_as_long_as_it_will_be),
