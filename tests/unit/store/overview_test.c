@@ -101,7 +101,7 @@ static void what_is_used_stays(void **state)
     struct overviews *overviews = *state;
     keep_letter(overviews, EVERYTHING, "A");
     for (int i = 0; i < 500; i++) {
-        char search[8];
+        char search[16];
         snprintf(search, sizeof search, "s%d", i);
         keep_letter(overviews, (struct overview_of){.search = search}, "B");
         assert_string_equal(letter_of(overviews, EVERYTHING), "A");
