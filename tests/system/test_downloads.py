@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A magnet is a film one can press play on: downloads out of real swarms, watched while they come."""
 
+import contextlib
 import datetime
 import os
 import shutil
@@ -62,15 +63,20 @@ def test_a_seek_brings_what_is_sought_first(folder):
         assert before < sought * 0.75, (sought, here["ranges"])
 
 
-def test_what_came_whole_is_in_the_library(folder):
-    """Under its title, with the id it had; who was watching goes on."""
-    content = folder / "A.Film.2001.720p.mkv"
+@contextlib.contextmanager
+def filing(folder):
+    """A film that comes to a library: (what comes, the library's folder, the server, the download)."""
+    content, library = folder / "A.Film.2001.720p.mkv", folder / "library"
     shutil.copy(film_of(10), content)
-    library = folder / "library"
-    library.mkdir()
+    library.mkdir(exist_ok=True)
     with Swarm(content, [Seed(20e6)], piece_bytes=64 << 10) as swarm, \
             Server(library, settings=ALONE) as server:
-        download = add(server, swarm.magnet)
+        yield content, library, server, add(server, swarm.magnet)
+
+
+def test_what_came_whole_is_in_the_library(folder):
+    """Under its title, with the id it had; who was watching goes on."""
+    with filing(folder) as (content, library, server, download):
         file = wait(server, download, lambda d: d["files"])["files"][0]["file"]
         arriving = Arriving(server, file)
         uri, playlist = arriving.rendition("video-copy")
@@ -99,13 +105,7 @@ def trash_of(library):
 
 
 def test_what_is_removed_with_its_files_lies_in_the_trash_for_a_week(folder):
-    content = folder / "A.Film.2001.720p.mkv"
-    shutil.copy(film_of(10), content)
-    library = folder / "library"
-    library.mkdir()
-    with Swarm(content, [Seed(20e6)], piece_bytes=64 << 10) as swarm, \
-            Server(library, settings=ALONE) as server:
-        download = add(server, swarm.magnet)
+    with filing(folder) as (content, library, server, download):
         wait(server, download, is_complete)
         assert server.ask("DELETE", f"/api/v1/downloads/{download}?files=perhaps").status == 400
         # Before the library has it, it is told to ask again: nothing stays behind unseen.
@@ -134,14 +134,9 @@ def remove(server, download):
 
 
 def test_what_cannot_be_thrown_away_keeps_its_download(folder):
-    content = folder / "A.Film.2001.720p.mkv"
-    shutil.copy(film_of(10), content)
-    library = folder / "library"
-    library.mkdir()
-    (library / ".trash").write_text("no folder")
-    with Swarm(content, [Seed(20e6)], piece_bytes=64 << 10) as swarm, \
-            Server(library, settings=ALONE) as server:
-        download = add(server, swarm.magnet)
+    (folder / "library").mkdir()
+    (folder / "library" / ".trash").write_text("no folder")
+    with filing(folder) as (_, _, server, download):
         wait(server, download, is_complete)
         until(server.library)
         until(lambda: not server.get("/api/v1/library/scan").json["running"])
