@@ -72,6 +72,8 @@ struct torrent {
     uint8_t *have;     /* one byte a piece: everyone can read it */
     uint32_t *pending; /* verified, perhaps not yet written */
     size_t pending_count, pending_room;
+    size_t
+        uncounted; /* of those that were here when it began to run: so many have yet to be looked at */
     bool is_sequential, is_whole, has_given;
     uint64_t waits_at; /* the byte that somebody waits for, and since when; 0: nobody does */
     int64_t waits_ms;

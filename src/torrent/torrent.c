@@ -325,6 +325,7 @@ static void take_piece(struct torrent *torrent, uint32_t piece)
     torrent->is_dirty = torrent->is_changed = true;
     torrent->contradictions = 0;
     torrent->moved_ms = clock_mono_ms();
+    torrent->uncounted -= torrent->uncounted > 0 ? 1 : 0;
 }
 
 bool torrent_gate(struct torrent *torrent)
@@ -419,6 +420,7 @@ static void start_running(struct torrent *torrent)
         tell_wanted(torrent);
     picker_begin(torrent->picker);
     collect(torrent);
+    torrent->uncounted = torrent->pending_count;
     look_at_disk(torrent); /* before anything comes */
     torrent_plan(torrent);
     torrent->is_changed = true;

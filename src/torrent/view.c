@@ -69,7 +69,7 @@ static enum torrent_state state_of(const struct torrent *torrent)
         return TORRENT_COMPLETE;
     if (torrent->state.is_paused)
         return TORRENT_PAUSED;
-    if (torrent->phase == PHASE_CHECKING || torrent->status.is_checking)
+    if (torrent->phase == PHASE_CHECKING || torrent->status.is_checking || torrent->uncounted > 0)
         return TORRENT_CHECKING;
     return torrent->phase == PHASE_RUNNING ? TORRENT_DOWNLOADING : TORRENT_METADATA;
 }
