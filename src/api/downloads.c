@@ -592,9 +592,9 @@ static enum err change_fetched(struct answer *answer, const struct patch *patch)
     if (change->sets_priority || memcmp(&change->limits, &same, sizeof same) != 0)
         return why_set(&answer->why, ERR_BAD_INPUT, change->sets_priority ? "priority" : "limits",
                        "what is fetched by its URL has neither priority nor limits");
-    if (!patch->change.sets_paused)
+    if (!change->sets_paused)
         return OK;
-    return fetched_pause(api, patch->id, patch->change.is_paused, &answer->why);
+    return fetched_pause(api, patch->id, change->is_paused, &answer->why);
 }
 
 static void change(struct answer *answer)

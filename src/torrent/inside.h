@@ -72,8 +72,7 @@ struct torrent {
     uint8_t *have;     /* one byte a piece: everyone can read it */
     uint32_t *pending; /* verified, perhaps not yet written */
     size_t pending_count, pending_room;
-    size_t
-        uncounted; /* of those that were here when it began to run: so many have yet to be looked at */
+    size_t uncounted; /* of what was here when it began to run: yet to be looked at */
     bool is_sequential, is_whole, has_given;
     uint64_t waits_at; /* the byte that somebody waits for, and since when; 0: nobody does */
     int64_t waits_ms;
@@ -83,11 +82,10 @@ struct torrent {
     struct shim_status status;
     struct told_limits {
         int64_t download, upload;
-    } told;                     /* as libtorrent knows them */
-    int64_t saved_ms, moved_ms; /* when bytes came last */
-    int64_t failed_ms;          /* when the disk failed last */
-    int64_t called_ms,
-        lonely_ms; /* without peers: when they were called again, when that is next due */
+    } told;                       /* as libtorrent knows them */
+    int64_t saved_ms, moved_ms;   /* when bytes came last */
+    int64_t failed_ms;            /* when the disk failed last */
+    int64_t called_ms, lonely_ms; /* without peers: when they were called, and after what again */
     bool is_dirty, is_saving, is_changed;
     bool is_asking;  /* libtorrent has yet to say what is to be saved */
     bool is_stalled; /* as was told last */

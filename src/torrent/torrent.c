@@ -13,9 +13,8 @@
 enum {
     SAVE_MS = 30000,
     GIVE_UP_MS = 5 * SAVE_MS,
-    RETRY_MS = 5000, /* after the disk failed */
-    LONELY_MS =
-        15000, /* without a peer: then those of before are called again, and later and later */
+    RETRY_MS = 5000,   /* after the disk failed */
+    LONELY_MS = 15000, /* without a peer: they are called again, and later and later */
     LONELIEST_MS = 300000,
     WAITS_MS = 800,
     ROOM_BYTES =
@@ -157,10 +156,14 @@ bool *torrent_wanted(const struct torrent *torrent)
 
 /* --- its own limits --- */
 
+static bool wants_bytes(const struct torrent *torrent)
+{
+    return torrent->phase == PHASE_RUNNING && !torrent->is_whole && !torrent->state.is_paused;
+}
+
 bool torrent_is_moving(const struct torrent *torrent)
 {
-    return torrent->phase == PHASE_RUNNING && !torrent->is_whole && !torrent->state.is_paused &&
-           !torrent->is_stalled && torrent->disk.text[0] == '\0';
+    return wants_bytes(torrent) && !torrent->is_stalled && torrent->disk.text[0] == '\0';
 }
 
 static struct told_limits limits_of(const struct torrent *torrent, bool yields)
@@ -375,7 +378,7 @@ void torrent_plan(struct torrent *torrent)
     struct picker_read reads[READS];
     struct picker_moves moves;
     bool is_watched = false;
-    if (torrent->phase != PHASE_RUNNING || torrent->is_whole || torrent->state.is_paused)
+    if (!wants_bytes(torrent))
         return;
     size_t count = files_reads(torrent, reads, READS, &is_watched);
     if (shim_watch_peers(torrent->shim, is_waited_for(torrent, reads, count))) {
@@ -548,9 +551,7 @@ static void look_at_end(struct torrent *torrent)
 
 static void look_at_peers(struct torrent *torrent, int64_t now_ms)
 {
-    bool is_lonely = torrent->phase == PHASE_RUNNING && !torrent->is_whole &&
-                     !torrent->state.is_paused && torrent->status.peers == 0;
-    if (!is_lonely) {
+    if (!wants_bytes(torrent) || torrent->status.peers > 0) {
         torrent->lonely_ms = LONELY_MS;
         torrent->called_ms = now_ms;
     }

@@ -766,15 +766,16 @@ def test_case_19_limits_of_giving_are_kept(folder, limits, gives):
 
 @pytest.mark.parametrize("where", [near, far])
 def test_case_19_one_download_keeps_to_its_own_rate(folder, where):
-    content = noise(folder / "noise.mkv", 10 * MIB)
+    # Little comes before it is told of its limit.
+    content = noise(folder / "noise.mkv", 16 * MIB)
 
     def story(address, network, settings):
-        with Swarm(content, [Seed(), Seed()], piece_bytes=PIECE, network=network) as swarm, \
+        with Swarm(content, [Seed(16e6), Seed(16e6)], piece_bytes=PIECE, network=network) as swarm, \
                 server_of(**settings, **{"torrent.listen": f"{address}:0"}) as server:
             download = add(server, swarm.magnet)
             limits = change(server, download, limits={"download_rate": RATE})["limits"]
             assert limits == {"download_rate": RATE, "upload_rate": None, "ratio_percent": None, "seed_s": None}
-            holds_rate(lambda: look(server, download)["progress"] * 10 * MIB)
+            holds_rate(lambda: look(server, download)["progress"] * 16 * MIB)
             change(server, download, limits={"download_rate": None})
             wait(server, download, is_complete, 20)
 
