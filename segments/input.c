@@ -4,7 +4,6 @@
  * wakes from before it looked, so that no wake is lost. */
 #include "segments/input.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/cond.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
 /* A sleeper looks again by itself this often, should a wake be lost on the way to us. */
-#define LOOK_AGAIN_S 1
+#define LOOK_AGAIN_MS 1000
 
 struct input {
     /* fixed after open */
@@ -49,11 +50,7 @@ static enum err map_blocks(int fd, uint64_t size, const uint8_t **map, size_t *m
 
 static void init_waiting(struct input *input)
 {
-    pthread_condattr_t attributes;
-    MUST(pthread_condattr_init(&attributes) == 0);
-    MUST(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-    MUST(pthread_cond_init(&input->woken, &attributes) == 0);
-    pthread_condattr_destroy(&attributes);
+    cond_init(&input->woken);
     MUST(pthread_mutex_init(&input->lock, NULL) == 0);
 }
 
@@ -157,15 +154,13 @@ static bool is_cancelled(const struct reader *reader)
 static bool sleep_until_woken(struct reader *reader, uint64_t wakes)
 {
     struct input *input = reader->input;
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += LOOK_AGAIN_S;
+    int64_t until_ms = clock_mono_ms() + LOOK_AGAIN_MS;
+    bool is_in_time = true;
     pthread_mutex_lock(&input->lock);
-    int result = 0;
-    while (input->wakes == wakes && !is_cancelled(reader) && result == 0)
-        result = pthread_cond_timedwait(&input->woken, &input->lock, &deadline);
+    while (input->wakes == wakes && !is_cancelled(reader) && is_in_time)
+        is_in_time = cond_wait(&input->woken, &input->lock, until_ms);
     pthread_mutex_unlock(&input->lock);
-    return result == 0;
+    return is_in_time;
 }
 
 /* Returns when all of the range is there. Wants are said once, and again when nothing has come for a

@@ -177,18 +177,6 @@ static enum err parse_number(const char *text, int64_t *out)
     return ERR_BAD_INPUT;
 }
 
-static bool is_choice(const char *choices, const char *value)
-{
-    size_t length = strlen(value);
-    for (const char *choice = choices; *choice != '\0';) {
-        size_t step = strcspn(choice, "|");
-        if (step == length && memcmp(choice, value, length) == 0)
-            return true;
-        choice += step + (choice[step] == '|');
-    }
-    return false;
-}
-
 static enum err set_number(struct config *config, const struct setting *setting, const char *value,
                            const char *place, struct why *why)
 {
@@ -208,7 +196,7 @@ static enum err set_number(struct config *config, const struct setting *setting,
 static enum err set_text(struct config *config, const struct setting *setting, const char *value,
                          const char *place, struct why *why)
 {
-    if (setting->choices != NULL && !is_choice(setting->choices, value))
+    if (setting->choices != NULL && !str_is_one_of(setting->choices, value))
         return why_set(why, ERR_BAD_INPUT, setting->key, "%s: %s is \"%s\", not one of %s", place,
                        setting->key, value, setting->choices);
     char **text = at(config, setting);

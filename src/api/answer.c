@@ -29,15 +29,12 @@ static void on_gone(void *ctx)
 
 static void reply(struct answer *answer, struct request *request)
 {
-    char seconds[16];
     if (answer->cookie[0] != '\0')
         reply_header(request, "set-cookie", answer->cookie);
     if (answer->other_cookie[0] != '\0')
         reply_header(request, "set-cookie", answer->other_cookie);
-    if (answer->retry_after_s > 0) {
-        snprintf(seconds, sizeof seconds, "%d", answer->retry_after_s);
-        reply_header(request, "retry-after", seconds);
-    }
+    if (answer->retry_after_s > 0)
+        reply_retry_after(request, answer->retry_after_s);
     if (answer->kind != OK) {
         reply_problem(request, answer->status, answer->kind, &answer->why);
     } else if (answer->location[0] != '\0') {

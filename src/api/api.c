@@ -472,6 +472,7 @@ enum err api_new(const struct api_options *options, struct api **out, struct why
     api->events = events_new();
     api->playbacks = playbacks_new();
     api->downloads = downloads_new();
+    api->filings = filings_new();
     api->arriving = arriving_new();
     pthread_mutex_init(&api->lock, NULL);
     pthread_cond_init(&api->idle, NULL);
@@ -531,6 +532,7 @@ void api_free(struct api **api)
     pool_free(&gone->letters);
     playbacks_free(&gone->playbacks);
     downloads_free(&gone->downloads);
+    filings_free(&gone->filings);
     arriving_free(&gone->arriving);
     streams_free(&gone->streams);
     events_free(&gone->events);

@@ -122,17 +122,18 @@ enum err api_find_file(struct api *api, const char *id, struct library_file *out
 
 /* --- what is there --- */
 
-void api_spread(struct api *api, const char *id, struct pool *pool, task_fn *tell)
+bool api_spread(struct api *api, const char *id, struct pool *pool, task_fn *tell)
 {
     if (!api_enter(api))
-        return;
+        return false;
     struct news *news = mem_new(struct news);
     news->api = api;
     memcpy(news->id, id, strlen(id) + 1);
     if (pool_run(pool, tell, NULL, news, NULL) == OK)
-        return;
+        return true;
     api_leave(api);
     mem_free(news);
+    return false;
 }
 
 json_t *availability_json(const struct source *source)

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "library/names.h"
 #include "store/links.h"
 #include "torrent/torrents.h"
 
@@ -17,8 +16,7 @@ enum { JSON_BYTES_MOST = 65536, CHOICES_MOST = 20000 };
 struct downloads {
     pthread_mutex_t lock;
     /* under lock */
-    json_t *told;   /* by id */
-    json_t *filing; /* the ids of those whose files go to the library just now */
+    json_t *told; /* by id */
 };
 
 struct downloads *downloads_new(void)
@@ -26,7 +24,6 @@ struct downloads *downloads_new(void)
     struct downloads *downloads = mem_new(struct downloads);
     pthread_mutex_init(&downloads->lock, NULL);
     downloads->told = json_object();
-    downloads->filing = json_object();
     return downloads;
 }
 
@@ -37,7 +34,6 @@ void downloads_free(struct downloads **downloads)
     if (gone == NULL)
         return;
     json_decref(gone->told);
-    json_decref(gone->filing);
     pthread_mutex_destroy(&gone->lock);
     mem_free(gone);
 }
@@ -74,7 +70,7 @@ static json_t *limits_json(const struct torrent_limits *limits)
     return object;
 }
 
-static json_t *download_json(const struct torrent_view *view)
+static json_t *download_json(struct api *api, const struct torrent_view *view)
 {
     bool is_known = view->file_count > 0;
     json_t *object =
@@ -87,12 +83,15 @@ static json_t *download_json(const struct torrent_view *view)
                   torrent_priority_name(view->priority), "limits", limits_json(&view->limits),
                   "eta", view->eta_s >= 0 ? json_integer(view->eta_s) : json_null(), "added",
                   json_date(view->added_ms), "files", files_json(view));
-    if (view->reason[0] != '\0')
-        json_object_set_new(object, "reason", json_text(view->reason));
+    json_t *reason = view->reason[0] != '\0'           ? json_text(view->reason)
+                     : view->state == TORRENT_COMPLETE ? filing_reason(api, view->id)
+                                                       : NULL;
+    if (reason != NULL)
+        json_object_set_new(object, "reason", reason);
     return object;
 }
 
-static bool find_view(struct api *api, const char *id, struct torrent_view *out)
+bool downloads_find(struct api *api, const char *id, struct torrent_view *out)
 {
     struct torrents *torrents = atomic_load(&api->torrents);
     return (torrents != NULL && torrents_find(torrents, id, out) == OK) ||
@@ -103,9 +102,9 @@ static bool find_view(struct api *api, const char *id, struct torrent_view *out)
 static json_t *find_json(struct api *api, const char *id)
 {
     struct torrent_view view;
-    if (!find_view(api, id, &view))
+    if (!downloads_find(api, id, &view))
         return NULL;
-    json_t *object = download_json(&view);
+    json_t *object = download_json(api, &view);
     torrent_view_fini(&view);
     return object;
 }
@@ -139,9 +138,15 @@ static bool is_older(const struct torrent_view *view, const json_t *than)
     return strcmp(text, json_string_value(json_object_get(than, "added"))) <= 0;
 }
 
+struct list {
+    struct api *api;
+    json_t *items;
+};
+
 static void append_json(void *ctx, const struct torrent_view *view)
 {
-    json_array_append_new(ctx, download_json(view));
+    struct list *list = ctx;
+    json_array_append_new(list->items, download_json(list->api, view));
 }
 
 /* The oldest first. */
@@ -150,21 +155,22 @@ static json_t *list_all(struct api *api)
     size_t count = 0, index;
     struct torrents *torrents = atomic_load(&api->torrents);
     struct torrent_view *views = torrents != NULL ? torrents_list(torrents, &count) : NULL;
-    json_t *fetched = json_array(), *all = json_array(), *one;
-    fetched_each(api, append_json, fetched);
+    json_t *one;
+    struct list fetched = {api, json_array()}, all = {api, json_array()};
+    fetched_each(api, append_json, &fetched);
     size_t at = 0;
-    json_array_foreach(fetched, index, one)
+    json_array_foreach(fetched.items, index, one)
     {
         for (; at < count && is_older(&views[at], one); at++)
-            append_json(all, &views[at]);
-        json_array_append(all, one);
+            append_json(&all, &views[at]);
+        json_array_append(all.items, one);
     }
     for (; at < count; at++)
-        append_json(all, &views[at]);
-    json_decref(fetched);
+        append_json(&all, &views[at]);
+    json_decref(fetched.items);
     if (views != NULL)
         torrent_views_free(views, count);
-    return all;
+    return all.items;
 }
 
 void downloads_remember_all(struct api *api)
@@ -195,66 +201,6 @@ static void tell_players(struct api *api, const json_t *download)
     }
 }
 
-/* --- what came whole goes to the library --- */
-
-static bool adopt_file(struct api *api, const struct torrent_view_file *file)
-{
-    const char *slash = strrchr(file->path, '/');
-    const struct library_adoption adoption = {
-        .id = file->id, .from = file->place, .name = slash != NULL ? slash + 1 : file->path};
-    struct why why = {0};
-    if (!file->is_wanted || !names_is_media(adoption.name))
-        return true;
-    enum err kind = library_adopt(api->library, &adoption, &why);
-    if (kind != OK)
-        log_warning("download.file", log_str("file", file->id), log_str("why", why.text));
-    return kind == OK;
-}
-
-static void set_filed(struct api *api, const char *id)
-{
-    struct torrents *torrents = atomic_load(&api->torrents);
-    enum err kind = torrents != NULL ? torrents_set_filed(torrents, id) : ERR_NOT_FOUND;
-    if (kind == ERR_NOT_FOUND)
-        kind = fetched_set_filed(api, id);
-    if (kind != OK)
-        log_warning("download.filed", log_str("id", id), log_err(kind));
-}
-
-static void file_away(void *arg)
-{
-    struct news *news = arg;
-    struct api *api = news->api;
-    struct torrent_view view;
-    bool is_filed = true;
-    if (find_view(api, news->id, &view)) {
-        for (size_t i = 0; i < view.file_count; i++)
-            is_filed &= adopt_file(api, &view.files[i]);
-        if (is_filed)
-            set_filed(api, news->id);
-        torrent_view_fini(&view);
-    }
-    pthread_mutex_lock(&api->downloads->lock);
-    if (is_filed) /* else it stays on the list, and is tried again after a start */
-        json_object_del(api->downloads->filing, news->id);
-    pthread_mutex_unlock(&api->downloads->lock);
-    api_leave(api);
-    mem_free(news);
-}
-
-static void file_soon(struct api *api, const struct torrent_view *view)
-{
-    struct downloads *downloads = api->downloads;
-    if (view->state != TORRENT_COMPLETE || view->is_filed || !api->files_downloads)
-        return;
-    pthread_mutex_lock(&downloads->lock);
-    bool is_new = json_object_get(downloads->filing, view->id) == NULL;
-    json_object_set_new(downloads->filing, view->id, json_true());
-    pthread_mutex_unlock(&downloads->lock);
-    if (is_new)
-        api_spread(api, view->id, api->filing, file_away);
-}
-
 /* `download` NULL: it is gone. */
 static void publish(struct api *api, const char *id, json_t *download)
 {
@@ -263,13 +209,18 @@ static void publish(struct api *api, const char *id, json_t *download)
     json_decref(download);
 }
 
+void downloads_tell(struct api *api, const char *id)
+{
+    publish(api, id, find_json(api, id));
+}
+
 void downloads_tell_fetched(struct api *api, const char *file)
 {
     struct torrent_view view;
     if (!fetched_find(api, file, &view))
         return;
-    file_soon(api, &view);
-    publish(api, view.id, download_json(&view));
+    publish(api, view.id, download_json(api, &view));
+    filing_soon(api, &view);
     torrent_view_fini(&view);
 }
 
@@ -278,14 +229,15 @@ static void tell(void *arg)
     struct news *news = arg;
     struct api *api = news->api;
     struct torrent_view view;
-    json_t *download = NULL;
-    if (find_view(api, news->id, &view)) {
-        download = download_json(&view);
-        file_soon(api, &view);
+    bool is_there = downloads_find(api, news->id, &view);
+    json_t *download = is_there ? download_json(api, &view) : NULL;
+    publish(api, news->id, json_incref(download));
+    tell_players(api, download);
+    json_decref(download);
+    if (is_there) { /* what that tells comes after what was told just now */
+        filing_soon(api, &view);
         torrent_view_fini(&view);
     }
-    tell_players(api, download);
-    publish(api, news->id, download);
     api_leave(api);
     mem_free(news);
 }
@@ -641,25 +593,14 @@ void download_patch(struct request *request, void *ctx)
     reply_problem(request, 0, kind, &why);
 }
 
-/* Its files are on their way there, or a walk has yet to find them. */
-static bool is_being_filed(const struct api *api, const struct torrent_view *view)
-{
-    struct library_scan scan;
-    library_scan_state(api->library, &scan);
-    bool is_walking = scan.is_running;
-    library_scan_fini(&scan);
-    return view->state == TORRENT_COMPLETE &&
-           ((api->files_downloads && !view->is_filed) || is_walking);
-}
-
 /* What the library has of it. OK also where that is nothing. */
 static enum err discard_files(struct answer *answer, const char *id)
 {
     struct torrent_view view;
     enum err kind = OK;
-    if (!find_view(answer->api, id, &view))
+    if (!downloads_find(answer->api, id, &view))
         return ERR_NOT_FOUND;
-    if (is_being_filed(answer->api, &view))
+    if (filing_is_under_way(answer->api, &view))
         kind = why_set(&answer->why, ERR_AGAIN, "files",
                        "its files are just being put into the library: ask again in a moment");
     for (size_t i = 0; i < view.file_count && kind == OK; i++) {

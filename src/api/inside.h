@@ -20,6 +20,7 @@ enum { STATUS_UNPROCESSABLE = 422, STATUS_BAD_GATEWAY = 502 };
 struct events;
 struct playbacks;
 struct downloads;
+struct filings;
 struct arriving;
 
 struct api {
@@ -43,6 +44,7 @@ struct api {
     struct events *events;
     struct playbacks *playbacks;
     struct downloads *downloads;
+    struct filings *filings;
     struct arriving *arriving;
     struct http_route *routes;
     struct gate *gates; /* of those routes that are of a film */
@@ -162,6 +164,9 @@ struct paging {
     json_t *items;
     int64_t count, last;
 };
+/* A parameter of the query; *out stays as it is where it is not there. BAD_INPUT. */
+MUST_CHECK enum err query_number(struct request *request, const char *name, int64_t least,
+                                 int64_t most, int64_t *out, struct why *why);
 /* BAD_INPUT: the query's limit or cursor. */
 MUST_CHECK enum err paging_read(struct request *request, struct paging *out, struct why *why);
 /* The input of `work` is the page that the query asks for. */
@@ -442,9 +447,25 @@ void downloads_free(struct downloads **downloads);
 void downloads_remember_all(struct api *api);
 /* More of a download by URL is there, by the id of its file; another file says nothing. Blocks. */
 void downloads_tell_fetched(struct api *api, const char *file);
+/* Tells those who listen what it is like by now, or that it is gone. Blocks. */
+void downloads_tell(struct api *api, const char *id);
+/* A torrent or a film fetched by its URL; false: there is none. torrent_view_fini. Blocks. */
+bool downloads_find(struct api *api, const char *id, struct torrent_view *out);
 /* What was last told of each; takes `payload`. Any thread. */
 void downloads_each(struct downloads *downloads, void (*each)(void *ctx, json_t *payload),
                     void *ctx);
+
+/* --- filing.c: what came whole goes to the library --- */
+struct filings *filings_new(void);
+void filings_free(struct filings **filings);
+/* Where it is whole, and not there yet. */
+void filing_soon(struct api *api, const struct torrent_view *view);
+/* What the library would not take is offered to it again: its disk may have room by now. */
+void filing_again(struct api *api);
+/* Why the library has not taken it, in words: a new reference. NULL: it has, or it is still to come. */
+json_t *filing_reason(struct api *api, const char *id);
+/* Its files are on their way there, or a walk has yet to find them. */
+bool filing_is_under_way(struct api *api, const struct torrent_view *view);
 
 /* --- arriving.c --- */
 struct arriving *arriving_new(void);
@@ -461,9 +482,9 @@ struct news {
     struct api *api;
     char id[STORE_ID_SIZE];
 };
-/* Runs `tell` on the pool with a news of its own, which it ends: api_leave, mem_free. Any thread; where
- * the pool has too much to do, the next change tells this one too. */
-void api_spread(struct api *api, const char *id, struct pool *pool, task_fn *tell);
+/* Runs `tell` on the pool with a news of its own, which it ends: api_leave, mem_free. Any thread. False: the pool
+ * has too much to do; the next change tells this one too. */
+bool api_spread(struct api *api, const char *id, struct pool *pool, task_fn *tell);
 
 /* What of it is there: size, complete, and ranges of bytes. New reference. */
 json_t *availability_json(const struct source *source);

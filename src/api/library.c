@@ -16,7 +16,7 @@ struct wish {
     char after_sort[CURSOR_MAX], after_id[STORE_ID_SIZE];
     int64_t after_added_ms;
     bool has_cursor, by_added;
-    size_t limit, offset;
+    int64_t limit, offset;
 };
 
 /* --- cursors --- */
@@ -75,19 +75,6 @@ static json_t *write_cursor(const struct store_title *last, bool by_added)
 
 /* --- the query --- */
 
-static enum err read_number(struct request *request, const char *name, uint64_t max, size_t *out,
-                            struct why *why)
-{
-    uint64_t number = 0;
-    struct slice text = request_query(request, name);
-    if (text.at == NULL)
-        return OK;
-    if (slice_number(text, max, &number) != OK)
-        return why_set(why, ERR_BAD_INPUT, name, "%s is a number up to %" PRIu64, name, max);
-    *out = (size_t) number;
-    return OK;
-}
-
 static enum err read_sort(struct request *request, struct wish *wish, struct why *why)
 {
     struct slice sort = request_query(request, "sort");
@@ -116,11 +103,9 @@ static enum err read_wish(struct request *request, struct wish *wish, struct why
 {
     struct slice cursor = request_query(request, "cursor");
     *wish = (struct wish){.limit = LIMIT};
-    enum err err = read_number(request, "limit", LIMIT_MAX, &wish->limit, why);
-    if (err == OK && wish->limit == 0)
-        err = why_set(why, ERR_BAD_INPUT, "limit", "limit is at least 1");
+    enum err err = query_number(request, "limit", 1, LIMIT_MAX, &wish->limit, why);
     if (err == OK)
-        err = read_number(request, "offset", OFFSET_MAX, &wish->offset, why);
+        err = query_number(request, "offset", 0, OFFSET_MAX, &wish->offset, why);
     if (err == OK)
         err = read_sort(request, wish, why);
     if (err == OK)
@@ -178,8 +163,8 @@ static void list(struct answer *answer)
                                        .search = wish->folded[0] != '\0' ? wish->folded : NULL,
                                        .kind = wish->kind[0] != '\0' ? wish->kind : NULL,
                                        .by_added = wish->by_added,
-                                       .limit = wish->limit,
-                                       .offset = wish->offset};
+                                       .limit = (size_t) wish->limit,
+                                       .offset = (size_t) wish->offset};
     if (wish->has_cursor) {
         query.after_id = wish->after_id;
         query.after_sort = wish->after_sort;

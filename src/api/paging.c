@@ -6,15 +6,16 @@
 
 enum { LIMIT = 100, LIMIT_MAX = 500 };
 
-static enum err read_number(struct request *request, const char *name, uint64_t most, int64_t *out,
-                            struct why *why)
+enum err query_number(struct request *request, const char *name, int64_t least, int64_t most,
+                      int64_t *out, struct why *why)
 {
     struct slice text = request_query(request, name);
     uint64_t number = 0;
     if (text.at == NULL)
         return OK;
-    if (slice_number(text, most, &number) != OK || number == 0)
-        return why_set(why, ERR_BAD_INPUT, name, "%s is not one of ours", name);
+    if (slice_number(text, (uint64_t) most, &number) != OK || (int64_t) number < least)
+        return why_set(why, ERR_BAD_INPUT, name,
+                       "%s is a whole number from %" PRId64 " to %" PRId64, name, least, most);
     *out = (int64_t) number;
     return OK;
 }
@@ -22,8 +23,8 @@ static enum err read_number(struct request *request, const char *name, uint64_t 
 enum err paging_read(struct request *request, struct paging *out, struct why *why)
 {
     *out = (struct paging){.limit = LIMIT};
-    enum err err = read_number(request, "limit", LIMIT_MAX, &out->limit, why);
-    return err == OK ? read_number(request, "cursor", INT64_MAX, &out->before, why) : err;
+    enum err err = query_number(request, "limit", 1, LIMIT_MAX, &out->limit, why);
+    return err == OK ? query_number(request, "cursor", 1, INT64_MAX, &out->before, why) : err;
 }
 
 void answer_with_page(struct api *api, struct request *request, answer_work_fn *work)

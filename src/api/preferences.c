@@ -42,18 +42,6 @@ static bool is_language(const char *text)
     return run > 0;
 }
 
-static bool is_choice(const char *choices, const char *text)
-{
-    size_t length = strlen(text);
-    for (const char *at = choices; *at != '\0';) {
-        size_t size = strcspn(at, "|");
-        if (size == length && memcmp(at, text, size) == 0)
-            return true;
-        at += size + (at[size] == '|');
-    }
-    return false;
-}
-
 static enum err check(const struct preference *preference, const json_t *value, struct why *why)
 {
     const char *text = json_string_value(value);
@@ -64,7 +52,7 @@ static enum err check(const struct preference *preference, const json_t *value, 
                    : why_set(why, ERR_BAD_INPUT, preference->name,
                              "%s is a language (en, pt-BR), or null", preference->name);
     case CHOICE:
-        return text != NULL && is_choice(preference->choices, text)
+        return text != NULL && str_is_one_of(preference->choices, text)
                    ? OK
                    : why_set(why, ERR_BAD_INPUT, preference->name, "%s is one of %s, or null",
                              preference->name, preference->choices);

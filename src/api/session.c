@@ -136,15 +136,13 @@ static void sign_in(struct answer *answer)
 static bool is_slowed_down(struct api *api, struct request *request,
                            struct credentials *credentials)
 {
-    char seconds[16];
     int retry_after_s = 0;
     struct why why;
     struct auth_wish wish = credentials_wish(credentials);
     if (auth_look_at_tries(api->auth, &wish, &retry_after_s, &why) == OK)
         return false;
     credentials_fini(credentials);
-    snprintf(seconds, sizeof seconds, "%d", retry_after_s);
-    reply_header(request, "retry-after", seconds);
+    reply_retry_after(request, retry_after_s);
     reply_problem(request, 429, ERR_LIMIT, &why);
     return true;
 }

@@ -72,6 +72,18 @@ enum err slice_number(struct slice slice, uint64_t max, uint64_t *out)
     return OK;
 }
 
+bool str_is_one_of(const char *choices, const char *text)
+{
+    size_t length = strlen(text);
+    for (const char *choice = choices; *choice != '\0';) {
+        size_t step = strcspn(choice, "|");
+        if (step == length && memcmp(choice, text, length) == 0)
+            return true;
+        choice += step + (choice[step] == '|');
+    }
+    return false;
+}
+
 void str_init(struct str *str)
 {
     *str = (struct str){0};

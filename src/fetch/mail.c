@@ -14,6 +14,7 @@
 #include <sodium.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -321,16 +322,6 @@ static void try_again(struct mail *mail, struct waiting *waiting)
     (void) put_off(mail, waiting);
 }
 
-static void wait_until(struct mail *mail, int64_t due_ms)
-{
-    if (due_ms == INT64_MAX) {
-        pthread_cond_wait(&mail->woken, &mail->lock);
-        return;
-    }
-    const struct timespec until = {.tv_sec = due_ms / 1000, .tv_nsec = due_ms % 1000 * 1000000};
-    pthread_cond_timedwait(&mail->woken, &mail->lock, &until);
-}
-
 static void *run(void *arg)
 {
     struct mail *mail = arg;
@@ -339,7 +330,7 @@ static void *run(void *arg)
     while (!mail->is_over) {
         struct waiting *due = take_due(mail, &next_ms);
         if (due == NULL) {
-            wait_until(mail, next_ms);
+            (void) cond_wait(&mail->woken, &mail->lock, next_ms);
             continue;
         }
         pthread_mutex_unlock(&mail->lock);
@@ -370,12 +361,8 @@ enum err mail_send(struct mail *mail, const struct mail_letter *letter, struct w
 
 static enum err start_thread(struct mail *mail)
 {
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&mail->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&mail->woken, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&mail->woken);
     return pthread_create(&mail->thread, NULL, run, mail) == 0 ? OK : ERR_BUSY;
 }
 

@@ -94,7 +94,7 @@ static void reply_none(struct request *request, struct hls *hls, struct film *fi
     struct wish *wish = mem_new(struct wish);
     *wish = (struct wish){hls, film_ref(film)};
     mailbox_post(hls->mailbox, want, wish);
-    reply_header(request, "retry-after", "5");
+    reply_retry_after(request, 5);
     reply_bytes(request, 200, &options, text, sizeof text - 1);
 }
 

@@ -174,6 +174,8 @@ void request_on_gone(struct request *request, void (*gone)(void *ctx), void *ctx
 /* --- whole replies; HEAD sends the same headers without the body --- */
 /* Before a reply: one header more. `name` lower case, static; value is copied. */
 void reply_header(struct request *request, const char *name, const char *value);
+/* Retry-After (RFC 9110 10.2.3). */
+void reply_retry_after(struct request *request, int seconds);
 /* Reals with as many digits as a double surely keeps; 17, jansson's own, make 23.976 into
  * 23.975999999999999. */
 #define JSON_DIGITS JSON_REAL_PRECISION(15)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "http/reply.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -58,6 +59,13 @@ void reply_header(struct request *request, const char *name, const char *value)
             copy.base[i] = ' '; /* whatever it was made of, it stays one header */
     h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, name, strlen(name), 1, NULL, copy.base,
                           copy.len);
+}
+
+void reply_retry_after(struct request *request, int seconds)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", seconds);
+    reply_header(request, "retry-after", text);
 }
 
 /* --- the core --- */

@@ -2,8 +2,9 @@
 #include "http/watch.h"
 
 #include <pthread.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -60,18 +61,10 @@ static void look_at_page(struct watch *watch)
 /* False: it is time to stop. */
 static bool wait_interval(struct watch *watch)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += watch->options.interval_ms / 1000;
-    until.tv_nsec += watch->options.interval_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    int64_t until_ms = clock_mono_ms() + watch->options.interval_ms;
     pthread_mutex_lock(&watch->lock);
-    int waited = 0;
-    while (!watch->is_stopping && waited == 0)
-        waited = pthread_cond_timedwait(&watch->wake, &watch->lock, &until);
+    while (!watch->is_stopping && cond_wait(&watch->wake, &watch->lock, until_ms))
+        continue;
     bool goes_on = !watch->is_stopping;
     pthread_mutex_unlock(&watch->lock);
     return goes_on;
@@ -93,11 +86,7 @@ enum err watch_start(const struct watch_options *options, struct watch **out)
     watch->options = *options;
     watch->tls_stamp = options->tls_stamp;
     watch->page_stamp = options->page_stamp;
-    pthread_condattr_t clock;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->wake, &clock);
-    pthread_condattr_destroy(&clock);
+    cond_init(&watch->wake);
     pthread_mutex_init(&watch->lock, NULL);
     if (pthread_create(&watch->thread, NULL, run, watch) != 0) {
         pthread_cond_destroy(&watch->wake);

@@ -64,6 +64,7 @@ void library_stop(struct library *library)
 {
     if (library == NULL)
         return;
+    atomic_store(&library->is_over, true);
     atomic_store(&library->is_cancelled, true);
     loop_call(library->loop, scan_stop, library);
     pool_free(&library->pool);

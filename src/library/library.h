@@ -104,10 +104,11 @@ void library_file_fini(struct library_file *file);
  * The row is filled in on BAD_MEDIA and BUSY too, and on BAD_MEDIA the path of what can be opened. */
 MUST_CHECK enum err library_find(struct library *library, const char *id, struct library_file *out,
                                  struct why *why);
-/* A film from elsewhere, whole by now, gets a place in the first folder that can be written in: Title
- * (Year)/name, by a second link to the file, or a copy on another disk. It is there under that name only
- * when all of it is, and keeps its id. OK when it has a row already. REFUSED: no such folder; LIMIT: no
- * room; BUSY: its names are taken; IO. Blocks, for a copy long. */
+/* A film from elsewhere, whole by now, gets a place in the first folder that can be written in and has room:
+ * Title (Year)/name, by a second link to the file, or a copy where none can lead there. It is there under that
+ * name only when all of it is, on the disk, and keeps its id. OK when it has a row already. REFUSED: no folder can
+ * be written in; LIMIT: none has room; BUSY: its names are taken: nothing was touched. CANCELLED: library_stop;
+ * IO. Blocks, for a copy long. */
 struct library_adoption {
     const char *id;
     const char *from; /* its path */

@@ -33,6 +33,7 @@ struct library {
     struct library_listener listener;
     struct watch *watch;
     atomic_bool is_cancelled; /* a walk under way is to end */
+    atomic_bool is_over;      /* library_stop was called: copies under way end */
 
     /* loop's thread */
     bool is_started, is_stopping;

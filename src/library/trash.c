@@ -50,9 +50,7 @@ static enum err move(const struct store_file *row, int64_t now_ms)
     if (trash < 0)
         return ERR_IO;
     name_of(row, now_ms, &name);
-    /* Not every file system knows how to spare what is there; the same file of the same day may be. */
-    if (renameat2(AT_FDCWD, row->path, trash, str_text(&name), RENAME_NOREPLACE) != 0 &&
-        (errno != EINVAL || renameat(AT_FDCWD, row->path, trash, str_text(&name)) != 0))
+    if (fd_rename_new(row->path, trash, str_text(&name)) != OK)
         return ERR_IO;
     /* Its folder, where it was alone in it. */
     CLEANUP(mem_free_at)

@@ -40,14 +40,6 @@ static enum err fail(struct why *why, const char *what, const char *path)
     return err;
 }
 
-/* What a name leads to is on the disk from then on. */
-static void sync_path(const char *path, int flags)
-{
-    CLEANUP(fd_close) int fd = open(path, flags | O_CLOEXEC);
-    if (fd >= 0)
-        fsync(fd);
-}
-
 /* --- the files beside --- */
 
 static bool is_id(const char *name)
@@ -181,23 +173,29 @@ static char *folder_of(const char *path)
     return slash == NULL ? mem_strdup(".") : mem_strndup(path, (size_t) (slash - path) + 1);
 }
 
+static enum err is_taken(const char *path, struct why *why)
+{
+    return why_set(why, ERR_BUSY, NULL, "there is a file at %s already", path);
+}
+
 enum err backup_make(const char *data_folder, const char *path, struct why *why)
 {
     CLEANUP(str_fini) struct str part = {0};
     CLEANUP(mem_free_at) char *folder = folder_of(path);
     str_printf(&part, "%s.part", path);
     if (access(path, F_OK) == 0)
-        return why_set(why, ERR_BUSY, NULL, "there is a file at %s already", path);
+        return is_taken(path, why);
     enum err err = make_empty(part.at, why);
     if (err == OK)
         err = copy_to(data_folder, part.at, why);
     if (err == OK) {
-        sync_path(part.at, O_RDONLY);
-        if (renameat2(AT_FDCWD, part.at, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
-            err = fail(why, "cannot write", path);
+        (void) !fd_sync_path(part.at);
+        err = fd_rename_new(part.at, AT_FDCWD, path);
+        if (err != OK)
+            err = err == ERR_BUSY ? is_taken(path, why) : fail(why, "cannot write", path);
     }
     if (err == OK)
-        sync_path(folder, O_RDONLY | O_DIRECTORY);
+        (void) !fd_sync_path(folder);
     else
         unlink(part.at);
     return err;
@@ -242,24 +240,6 @@ static enum err make_folder(const char *path, struct why *why)
     return mkdir(path, 0700) == 0 || errno == EEXIST ? OK : fail(why, "cannot make", path);
 }
 
-static enum err copy_bytes(int from, int to)
-{
-    enum { STEP = 1 << 20 };
-    CLEANUP(mem_free_at) char *buffer = mem_zalloc(STEP);
-    uint64_t offset = 0;
-    size_t got = STEP;
-    enum err err = OK;
-    while (err == OK && got == STEP) {
-        err = fd_read_at(from, buffer, STEP, offset, &got);
-        if (err == OK)
-            err = fd_write_at(to, buffer, got, offset);
-        offset += got;
-    }
-    if (err == OK && fsync(to) != 0)
-        err = err_from_errno(errno);
-    return err;
-}
-
 static enum err copy_file(const char *from, const char *to, struct why *why)
 {
     CLEANUP(fd_close) int source = open(from, O_RDONLY | O_CLOEXEC);
@@ -269,7 +249,9 @@ static enum err copy_file(const char *from, const char *to, struct why *why)
     CLEANUP(fd_close) int target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (target < 0)
         return fail(why, "cannot write", to);
-    enum err err = copy_bytes(source, target);
+    enum err err = fd_copy(source, target, NULL);
+    if (err == OK && fsync(target) != 0)
+        err = err_from_errno(errno);
     return err == OK ? OK : why_set(why, err, NULL, "cannot write %s: %s", to, err_text(err));
 }
 
@@ -354,12 +336,12 @@ enum err backup_stage(const char *data_folder, const char *path, struct why *why
     if (err == OK)
         err = unpack(part, files, why);
     if (err == OK) {
-        sync_path(part, O_RDONLY);
+        (void) !fd_sync_path(part);
         if (rename(part, ready) != 0) /* from here on it is taken at the next start */
             err = fail(why, "cannot write", ready);
     }
     if (err == OK)
-        sync_path(stage, O_RDONLY | O_DIRECTORY);
+        (void) !fd_sync_path(stage);
     else
         unlink(part);
     return err;
@@ -395,7 +377,7 @@ static enum err move_old(const char *data_folder, const char *before, struct why
         if (rename(from, to) != 0 && errno != ENOENT)
             return fail(why, "cannot move", from);
     }
-    sync_path(before, O_RDONLY | O_DIRECTORY);
+    (void) !fd_sync_path(before);
     return OK;
 }
 
@@ -411,8 +393,8 @@ static void move_downloads(const char *data_folder, const char *stage)
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         CLEANUP(mem_free_at) char *old = path_of(from, entry->d_name);
         CLEANUP(mem_free_at) char *new = path_of(to, entry->d_name);
-        if (is_id(entry->d_name) &&
-            renameat2(AT_FDCWD, old, AT_FDCWD, new, RENAME_NOREPLACE) != 0 && errno != EEXIST)
+        enum err err = is_id(entry->d_name) ? fd_rename_new(old, AT_FDCWD, new) : OK;
+        if (err != OK && err != ERR_BUSY)
             log_warning("restore.download", log_str("id", entry->d_name));
     }
     closedir(directory);
@@ -463,7 +445,7 @@ enum err backup_settle(const char *data_folder, bool *was_restored, struct why *
     move_downloads(data_folder, stage);
     if (rename(ready, database) != 0)
         return fail(why, "cannot move", ready);
-    sync_path(data_folder, O_RDONLY | O_DIRECTORY);
+    (void) !fd_sync_path(data_folder);
     clear_stage(stage);
     *was_restored = true;
     log_info("restore.done", log_str("old", before != NULL ? before : "none"));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -292,10 +293,7 @@ static void *watch(void *arg)
     struct backups *backups = arg;
     pthread_mutex_lock(&backups->lock);
     while (!backups->is_stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += LOOK_MS / 1000;
-        if (pthread_cond_timedwait(&backups->stop, &backups->lock, &until) != ETIMEDOUT)
+        if (cond_wait(&backups->stop, &backups->lock, clock_mono_ms() + LOOK_MS))
             continue;
         pthread_mutex_unlock(&backups->lock);
         look(backups);
@@ -308,14 +306,10 @@ static void *watch(void *arg)
 enum err backups_start(const char *data_folder, int hour, struct backups **out)
 {
     struct backups *backups = mem_new(struct backups);
-    pthread_condattr_t monotonic;
     backups->data_folder = mem_strdup(data_folder);
     backups->hour = hour;
     pthread_mutex_init(&backups->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&backups->stop, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&backups->stop);
     *out = backups;
     if (hour < 0)
         return OK;

@@ -3,9 +3,9 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -150,15 +150,7 @@ static void *write_now_and_then(void *arg)
     struct positions *positions = arg;
     pthread_mutex_lock(&positions->lock);
     while (!positions->is_stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += positions->write_ms / 1000;
-        until.tv_nsec += positions->write_ms % 1000 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_sec++;
-            until.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&positions->stop, &positions->lock, &until);
+        (void) cond_wait(&positions->stop, &positions->lock, clock_mono_ms() + positions->write_ms);
         if (positions->fresh.count == 0)
             continue;
         pthread_mutex_unlock(&positions->lock);
@@ -174,15 +166,11 @@ static void *write_now_and_then(void *arg)
 enum err positions_start(struct store *store, int64_t write_ms, struct positions **out)
 {
     struct positions *positions = mem_new(struct positions);
-    pthread_condattr_t monotonic;
     positions->store = store;
     positions->write_ms = write_ms != 0 ? write_ms : POSITIONS_WRITE_MS;
     pthread_mutex_init(&positions->lock, NULL);
     pthread_mutex_init(&positions->writing, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&positions->stop, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&positions->stop);
     if (pthread_create(&positions->thread, NULL, write_now_and_then, positions) == 0) {
         pthread_setname_np(positions->thread, "positions");
         *out = positions;

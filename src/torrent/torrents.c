@@ -499,8 +499,8 @@ static void set_filed(void *arg)
 {
     struct changing *changing = arg;
     struct torrent *torrent = torrents_by_id(changing->torrents, changing->id);
-    changing->kind = torrent != NULL ? OK : ERR_NOT_FOUND;
-    if (torrent == NULL)
+    changing->kind = torrent == NULL ? ERR_NOT_FOUND : torrent->is_whole ? OK : ERR_AGAIN;
+    if (changing->kind != OK)
         return;
     torrent->state.is_filed = true;
     torrent_save_state(torrent, false);

@@ -63,7 +63,8 @@ struct torrents_change {
  * its files; AGAIN: its description has not come yet. */
 MUST_CHECK enum err torrents_change(struct torrents *torrents, const char *id,
                                     const struct torrents_change *change, struct why *why);
-/* The library has what it brought: remembered with it. NOT_FOUND. */
+/* The library has what it brought: remembered with it. NOT_FOUND; AGAIN: it is not whole, as more is wanted of
+ * it by now. */
 MUST_CHECK enum err torrents_set_filed(struct torrents *torrents, const char *id);
 /* With its files. NOT_FOUND. */
 MUST_CHECK enum err torrents_remove(struct torrents *torrents, const char *id);

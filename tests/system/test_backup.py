@@ -15,6 +15,7 @@ import urllib.parse
 import pytest
 
 import films
+from downloading import fake_disk
 from server import BIN, ROOT, SLOW, Server
 from test_accounts import add, sign_in
 from test_openapi import PASSWORD, Checked
@@ -53,8 +54,10 @@ def matinee(*words, text=""):
     return subprocess.run([BIN, *words], input=text, capture_output=True, text=True, timeout=60 * SLOW)
 
 
-def test_what_was_backed_up_comes_back(folder, data):
-    with Server(folder, auth="accounts", data=data) as server:
+@pytest.mark.parametrize("disk", ["local", "share"])
+def test_what_was_backed_up_comes_back(folder, data, disk):
+    environment = fake_disk(share=pathlib.Path(data, "full")) if disk == "share" else None
+    with Server(folder, auth="accounts", data=data, environment=environment) as server:
         owner = set_up(server)
         item, _ = titles(owner, 1)["Film"]
         owner("PUT", f"/api/v1/progress/{item}", 204, {"position": 7})

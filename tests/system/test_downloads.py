@@ -4,13 +4,15 @@
 import contextlib
 import datetime
 import os
+import pathlib
 import shutil
+import tempfile
 import time
 
 import pytest
 
 import hls
-from downloading import (ALONE, Arriving, add, film_of, folder,  # noqa: F401
+from downloading import (ALONE, Arriving, add, fake_disk, film_of, folder,  # noqa: F401
                          is_complete, left_behind, look, segments_of, server_of, until, wait)
 from origin import Origin
 from server import SLOW, Server
@@ -64,13 +66,13 @@ def test_a_seek_brings_what_is_sought_first(folder):
 
 
 @contextlib.contextmanager
-def filing(folder):
+def filing(folder, library=None, settings=(), **how):
     """A film that comes to a library: (what comes, the library's folder, the server, the download)."""
-    content, library = folder / "A.Film.2001.720p.mkv", folder / "library"
+    content, library = folder / "A.Film.2001.720p.mkv", library or folder / "library"
     shutil.copy(film_of(10), content)
     library.mkdir(exist_ok=True)
     with Swarm(content, [Seed(20e6)], piece_bytes=64 << 10) as swarm, \
-            Server(library, settings=ALONE) as server:
+            Server(library, settings={**ALONE, **dict(settings)}, **how) as server:
         yield content, library, server, add(server, swarm.magnet)
 
 
@@ -98,6 +100,74 @@ def test_what_came_whole_is_in_the_library(folder):
         assert placed.exists()
         again = Arriving(server, file)
         assert again.segment(*again.rendition("video-copy"), 0) == before
+
+
+@pytest.fixture
+def other_disk():
+    made = pathlib.Path(tempfile.mkdtemp(prefix="matinee-other-", dir="/dev/shm"))
+    yield made
+    shutil.rmtree(made)
+
+
+def is_placed(library, content):
+    return sorted(library.rglob("*")) == [library / "A Film (2001)",
+                                          library / "A Film (2001)" / content.name]
+
+
+@pytest.mark.parametrize("kind", ["disk", "share"])
+def test_a_library_elsewhere_gets_a_copy(folder, other_disk, kind):
+    """No second link can lead there; a share has no RENAME_NOREPLACE either."""
+    library = other_disk if kind == "disk" else folder / "library"
+    assert kind == "share" or os.stat(library).st_dev != os.stat(folder).st_dev
+    environment = fake_disk(share=folder / "full") if kind == "share" else None
+    with filing(folder, library, environment=environment) as (content, _, server, download):
+        file = wait(server, download, is_complete)["files"][0]["file"]
+        until(server.library)
+        placed = library / "A Film (2001)" / content.name
+        assert placed.read_bytes() == content.read_bytes() and placed.stat().st_nlink == 1
+        assert is_placed(library, content)
+        assert [f["id"] for f in server.library()[0]["files"]] == [file]
+        assert "reason" not in look(server, download)
+
+
+def walk(server):
+    assert server.ask("POST", "/api/v1/library/scan").status == 202
+    until(lambda: not server.get("/api/v1/library/scan").json["running"])
+
+
+def test_a_library_without_room_says_so_and_is_asked_again(folder):
+    """The film stays where it came, and is put there once there is room."""
+    full = folder / "full"
+    full.touch()
+    with filing(folder, settings={"library.rescan_s": 3600}, environment=fake_disk(share=full)) \
+            as (content, library, server, download):
+        told = wait(server, download, lambda d: is_complete(d) and d.get("reason"))
+        assert told["reason"].startswith("it is not in the library: "), told
+        assert not list(library.iterdir())
+        assert server.get(f"/api/v1/files/{told['files'][0]['file']}/raw").body == content.read_bytes()
+        walk(server)
+        assert look(server, download)["reason"] == told["reason"] and not list(library.iterdir())
+        full.unlink()
+        until(lambda: walk(server) or is_placed(library, content))
+        until(server.library)
+        until(lambda: "reason" not in look(server, download))
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_a_copy_that_was_broken_off_is_made_anew(folder, kill):
+    share = {"share": folder / "full"}
+    with filing(folder, environment=fake_disk(share_ms=1000, **share)) as (content, library, server, download):
+        wait(server, download, is_complete)
+        until(lambda: [p for p in library.rglob(".matinee-*") if p.stat().st_size > 0])
+        began = time.monotonic()
+        server.stop(kill=kill)
+        assert time.monotonic() - began < 5 * SLOW
+        assert not list(library.glob("*/A.Film*")) and (kill or not list(library.iterdir()))
+        server.environment = fake_disk(**share)
+        server.start()
+        until(server.library)
+        assert is_placed(library, content)
+        assert (library / "A Film (2001)" / content.name).read_bytes() == content.read_bytes()
 
 
 def trash_of(library):

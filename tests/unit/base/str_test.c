@@ -38,6 +38,16 @@ static void blanks_around_are_taken_off(void **state)
     assert_int_equal(slice_trim((struct slice){NULL, 0}).length, 0);
 }
 
+static void a_choice_is_one_of_those_given(void **state)
+{
+    (void) state;
+    static const char *const bad[] = {"", "fre", "free|busy", "freed", "bus", "|"};
+    assert_true(str_is_one_of("free|busy", "free"));
+    assert_true(str_is_one_of("free|busy", "busy"));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(str_is_one_of("free|busy", bad[i]));
+}
+
 static void only_ascii_letters_change_case(void **state)
 {
     (void) state;
@@ -102,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_is_digits_only_and_bounded),
         cmocka_unit_test(blanks_around_are_taken_off),
+        cmocka_unit_test(a_choice_is_one_of_those_given),
         cmocka_unit_test(only_ascii_letters_change_case),
         cmocka_unit_test(a_buffer_grows_and_is_always_terminated),
         cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
