@@ -59,6 +59,7 @@ def write_files(server, paths, root):
 
 def load_matinee(server, paths, passes):
     load_s = lambda: common.all_cpu_s(server)
+    server.await_trial()  # else what is measured is x264, as long as all the rest takes
     server.get(paths[0])  # its process is there
     if passes > 1:
         load(server.port, paths, load_s)  # checksums are looked at once
