@@ -24,6 +24,7 @@ bool lines_peek(const struct lines *lines, struct slice *out);
 /* Digits, at most nine of them count. */
 bool slice_take_number(struct slice *text, uint32_t *out);
 bool slice_take(struct slice *text, char byte);
+/* What WebVTT (W3C 6.4, after HTML's "ASCII whitespace") and others let stand around times, in one line. */
 void slice_take_blanks(struct slice *text);
 /* "[h:]mm:ss[.,]fff", in milliseconds: any number of digits of a fraction, or none. */
 bool slice_take_time(struct slice *text, int64_t *out_ms);

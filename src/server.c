@@ -503,7 +503,8 @@ static enum err start_api(struct server *server, struct why *why)
         .public_url = server->config->http.public_url,
         .sandbox = media_host_sandbox(server->host),
         .base_path = server->config->http.base_path,
-        .files_downloads = server->config->torrent.into_library,
+        .files_downloads =
+            server->config->torrent.into_library && server->config->library.folders.count > 0,
         .fetched_folder = str_text(&fetched),
         .data_folder = server->data,
         .restart = ask_to_restart,

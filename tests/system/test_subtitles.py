@@ -396,7 +396,9 @@ def test_corpus_beside_a_film(tmp_path):
                 answer = whole(server, film, item["id"] + ".vtt")
                 assert answer.status in (200, 502), (item["name"], answer.body)
                 cues = int(row["cues"]) if row["codec"] in ("subrip", "webvtt", "ass") else 0
-                if cues > 0 and "negative" not in item["name"]:  # times that WebVTT has not
+                # those that show nothing are left out
+                cues -= len(re.findall(rb"-->.*\r?\n[ \t]+\r?\n", (SUBS / row["file"]).read_bytes()))
+                if cues > 0 and "-timings-" not in item["name"]:  # some are none in WebVTT
                     assert answer.status == 200, (item["name"], answer.body)
                     got = len(re.findall(" --> ", answer.text))
                     assert got >= cues * 0.9 - 1, (item["name"], got, cues)

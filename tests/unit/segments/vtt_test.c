@@ -190,7 +190,8 @@ static void webvtt_files(void **state)
     static const char file[] =
         "\xEF\xBB\xBFWEBVTT - a title\nsome: header\n\nNOTE\ntwo --> no\n\n"
         "STYLE\n::cue{}\n\nid\n00:02.000 --> 00:03.000 align:left\ntwo\nlines\n"
-        "\n01:00:00.000 --> 01:00:00.000\nempty\n\n00:00:00.500-->00:00:01.000\none";
+        "\n01:00:00.000 --> 01:00:00.000\nempty\n\n\f00:00:00.500\f-->\t00:00:01.000\f\none"
+        "\n\n\v00:00:07.000 --> 00:00:08.000\nnone";
     struct vtt_list list = {0};
     assert_true(webvtt_read(file, sizeof file - 1, &list));
     expect(flat(&list), "|one\n--\nalign:left|two\nlines");
