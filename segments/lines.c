@@ -73,8 +73,7 @@ bool slice_take(struct slice *text, char byte)
 
 void slice_take_blanks(struct slice *text)
 {
-    while (text->length > 0 &&
-           (text->at[0] == ' ' || text->at[0] == '\t' || text->at[0] == '\f'))
+    while (text->length > 0 && (text->at[0] == ' ' || text->at[0] == '\t' || text->at[0] == '\f'))
         step(text);
 }
 
