@@ -196,7 +196,7 @@ static enum err set_number(struct config *config, const struct setting *setting,
 static enum err set_text(struct config *config, const struct setting *setting, const char *value,
                          const char *place, struct why *why)
 {
-    if (setting->choices != NULL && !str_is_one_of(setting->choices, value))
+    if (setting->choices != NULL && !str_list_has(setting->choices, '|', value))
         return why_set(why, ERR_BAD_INPUT, setting->key, "%s: %s is \"%s\", not one of %s", place,
                        setting->key, value, setting->choices);
     char **text = at(config, setting);

@@ -248,11 +248,7 @@ static void on_ready(void *ctx, const char *file)
 static void on_scan(void *ctx)
 {
     struct api *api = ctx;
-    struct library_scan scan;
-    library_scan_state(api->library, &scan);
-    if (!scan.is_running)
-        filing_again(api);
-    library_scan_fini(&scan);
+    filing_again(api);
     if (!events_have_listeners(api->events))
         return;
     events_publish_to(

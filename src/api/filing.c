@@ -187,7 +187,7 @@ static struct filing *begin_work(struct filings *filings, const char *id)
     if (filing != NULL)
         filing->is_running = true;
     pthread_mutex_unlock(&filings->lock);
-    return filing; /* stays: it is removed by who is its work */
+    return filing; /* only its own work removes it */
 }
 
 /* False: nothing has changed. */
@@ -282,9 +282,28 @@ static bool take_due(struct filings *filings, char id[STORE_ID_SIZE])
     return filing != NULL;
 }
 
+static bool is_walking(const struct api *api)
+{
+    struct library_scan scan;
+    library_scan_state(api->library, &scan);
+    bool is_running = scan.is_running;
+    library_scan_fini(&scan);
+    return is_running;
+}
+
+static bool is_empty(struct filings *filings)
+{
+    pthread_mutex_lock(&filings->lock);
+    bool is_empty = LIST_EMPTY(&filings->list);
+    pthread_mutex_unlock(&filings->lock);
+    return is_empty;
+}
+
 void filing_again(struct api *api)
 {
     char id[STORE_ID_SIZE];
+    if (is_empty(api->filings) || is_walking(api))
+        return;
     while (take_due(api->filings, id) && queue(api, id))
         continue;
 }
@@ -302,14 +321,10 @@ json_t *filing_reason(struct api *api, const char *id)
 
 bool filing_is_under_way(struct api *api, const struct torrent_view *view)
 {
-    struct library_scan scan;
-    library_scan_state(api->library, &scan);
-    bool is_walking = scan.is_running;
-    library_scan_fini(&scan);
     pthread_mutex_lock(&api->filings->lock);
     const struct filing *filing = find(api->filings, view->id);
     bool is_waiting = filing != NULL && filing->reason != NULL && !filing->is_running;
     pthread_mutex_unlock(&api->filings->lock);
     bool is_awaited = api->files_downloads && !view->is_filed && !is_waiting;
-    return view->state == TORRENT_COMPLETE && (is_awaited || is_walking);
+    return view->state == TORRENT_COMPLETE && (is_awaited || is_walking(api));
 }

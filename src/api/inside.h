@@ -460,7 +460,7 @@ struct filings *filings_new(void);
 void filings_free(struct filings **filings);
 /* Where it is whole, and not there yet. */
 void filing_soon(struct api *api, const struct torrent_view *view);
-/* What the library would not take is offered to it again: its disk may have room by now. */
+/* What the library would not take is offered to it again, unless it is being walked: its disk may have room by now. */
 void filing_again(struct api *api);
 /* Why the library has not taken it, in words: a new reference. NULL: it has, or it is still to come. */
 json_t *filing_reason(struct api *api, const char *id);

@@ -52,7 +52,7 @@ static enum err check(const struct preference *preference, const json_t *value, 
                    : why_set(why, ERR_BAD_INPUT, preference->name,
                              "%s is a language (en, pt-BR), or null", preference->name);
     case CHOICE:
-        return text != NULL && str_is_one_of(preference->choices, text)
+        return text != NULL && str_list_has(preference->choices, '|', text)
                    ? OK
                    : why_set(why, ERR_BAD_INPUT, preference->name, "%s is one of %s, or null",
                              preference->name, preference->choices);

@@ -72,14 +72,15 @@ enum err slice_number(struct slice slice, uint64_t max, uint64_t *out)
     return OK;
 }
 
-bool str_is_one_of(const char *choices, const char *text)
+bool str_list_has(const char *list, char separator, const char *item)
 {
-    size_t length = strlen(text);
-    for (const char *choice = choices; *choice != '\0';) {
-        size_t step = strcspn(choice, "|");
-        if (step == length && memcmp(choice, text, length) == 0)
+    const char ends[] = {separator, '\0'};
+    size_t length = strlen(item);
+    for (const char *at = list; *at != '\0';) {
+        size_t step = strcspn(at, ends);
+        if (step == length && memcmp(at, item, length) == 0)
             return true;
-        choice += step + (choice[step] == '|');
+        at += step + (at[step] == separator);
     }
     return false;
 }

@@ -29,8 +29,8 @@ char char_upper(char character);
 /* The whole of `slice` as an unsigned decimal number, digits only, no more than `max`. BAD_INPUT. */
 MUST_CHECK enum err slice_number(struct slice slice, uint64_t max, uint64_t *out);
 
-/* Whether `text` is one of "a|b|c". */
-bool str_is_one_of(const char *choices, const char *text);
+/* Whether `item` is one of "a|b|c", where the separator is '|'. */
+bool str_list_has(const char *list, char separator, const char *item);
 
 /* A growing text, always terminated. Start with {0} or str_init; end with str_fini. */
 struct str {

@@ -576,21 +576,9 @@ static void put_beside(struct master *master, struct str *out)
     }
 }
 
-static bool has_codec(const char *list, const char *codec)
-{
-    size_t length = strlen(codec);
-    for (const char *at = list; *at != '\0';) {
-        size_t item = strcspn(at, ",");
-        if (item == length && memcmp(at, codec, length) == 0)
-            return true;
-        at += item + (at[item] == ',');
-    }
-    return false;
-}
-
 static void put_codec(struct str *codecs, const char *codec)
 {
-    if (codec[0] == '\0' || has_codec(str_text(codecs), codec))
+    if (codec[0] == '\0' || str_list_has(str_text(codecs), ',', codec))
         return;
     if (codecs->length > 0)
         str_putc(codecs, ',');

@@ -398,10 +398,11 @@ def test_corpus_beside_a_film(tmp_path):
                 cues = int(row["cues"]) if row["codec"] in ("subrip", "webvtt", "ass") else 0
                 # those that show nothing are left out
                 cues -= len(re.findall(rb"-->.*\r?\n[ \t]+\r?\n", (SUBS / row["file"]).read_bytes()))
-                if cues > 0 and "-timings-" not in item["name"]:  # some are none in WebVTT
+                if cues > 0 and "negative" not in item["name"]:  # times that WebVTT has not
                     assert answer.status == 200, (item["name"], answer.body)
                     got = len(re.findall(" --> ", answer.text))
-                    assert got >= cues * 0.9 - 1, (item["name"], got, cues)
+                    least = 2 if "timings-60" in item["name"] else cues * 0.9 - 1  # four are none in WebVTT
+                    assert got >= least, (item["name"], got, cues)
 
 
 def test_fonts_of_a_film(tmp_path):
